@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * flow.h - the maps of forwarding, and the packet read into the key of its flow.
+ *
+ * Sizes marked 1 are set from the geometry before load.
+ */
+#ifndef VESTIGE_BPF_FLOW_H
+#define VESTIGE_BPF_FLOW_H
+
+#include "rtcache.h"
+#include <bpf/bpf_endian.h>
+#include <linux/if_ether.h>
+#include <vestige/forward.h>
+
+#ifndef ETH_P_8021AD
+#define ETH_P_8021AD	0x88a8
+#endif
+#define FORWARD_VID	0x0fff
+#define FORWARD_STAMPS	4096
+
+const volatile struct forward_geometry geo;
+
+/* A flow hands a packet to the stack this often. */
+const volatile __u64 age_ns;
+
+/* RTCACHE_NETFILTER ... that the user does not mind. */
+const volatile __u32 bypass;
+
+#define ARRAY(name, flags, size, value_type)			\
+	struct {						\
+		__uint(type, BPF_MAP_TYPE_ARRAY);		\
+		__uint(map_flags, flags);			\
+		__uint(max_entries, size);			\
+		__type(key, __u32);				\
+		__type(value, value_type);			\
+	} name SEC(".maps")
+
+ARRAY(buckets, BPF_F_MMAPABLE, 1, struct forward_bucket);
+ARRAY(flows, BPF_F_MMAPABLE, 1, struct forward_flow);
+ARRAY(attachment, 0, 1, struct forward_attachment);
+
+/* When a packet to a next hop was last handed to the stack, by hash of the next hop. */
+ARRAY(stamps, 0, FORWARD_STAMPS, __u64);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, FORWARD_MAX_DEVICES);
+	__type(key, __u32);
+	__type(value, __u32);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FORWARD_MAX_VLANS + FORWARD_MAX_DEVICES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct forward_device);
+} devices SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FORWARD_MAX_VLANS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct forward_vlan);
+	__type(value, __u32);
+} vlans SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct forward_cpu);
+} stats SEC(".maps");
+
+static __always_inline struct forward_bucket *flow_bucket(__u32 i)
+{
+	return bpf_map_lookup_elem(&buckets, &i);
+}
+
+static __always_inline struct forward_flow *flow_at(__u32 i)
+{
+	return bpf_map_lookup_elem(&flows, &i);
+}
+
+#include <vestige/flow.h>
+
+/* A frame as far as it is read. at: its network header. */
+struct flow_frame {
+	struct ethhdr *eth;
+	void *at;
+	void *end;
+	__u32 len;		/* of the datagram */
+	__u16 vid;
+	__u16 tags;
+};
+
+struct flow_vlan_tag {
+	__be16 tci;
+	__be16 proto;
+};
+
+static __always_inline struct forward_cpu *forward_cpu(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&stats, &zero);
+}
+
+/* Count one. Per CPU, in softirq: nobody comes between. */
+static __always_inline void forward_count(struct forward_cpu *cpu, __u32 n)
+{
+	if (n < FORWARD_COUNTS)
+		cpu->counter[n]++;
+}
+
+/* Ethernet and at most one tag; a second one is for devices on VLAN devices. */
+static __always_inline int flow_read_link(struct xdp_md *ctx, struct flow_frame *f, __be16 *proto)
+{
+	struct flow_vlan_tag *tag;
+
+	f->eth = (void *)(long)ctx->data;
+	f->end = (void *)(long)ctx->data_end;
+	f->at = f->eth + 1;
+	f->vid = f->tags = 0;
+	if (f->at > f->end)
+		return FORWARD_pass_other;
+	*proto = f->eth->h_proto;
+	if (*proto == bpf_htons(ETH_P_8021AD))
+		return FORWARD_pass_vlan;
+	if (*proto != bpf_htons(ETH_P_8021Q))
+		return FORWARD_GO;
+	tag = f->at;
+	f->at = tag + 1;
+	if (f->at > f->end)
+		return FORWARD_pass_other;
+	*proto = tag->proto;
+	f->vid = bpf_ntohs(tag->tci) & FORWARD_VID;
+	f->tags = 1;
+	return *proto == bpf_htons(ETH_P_8021Q) || *proto == bpf_htons(ETH_P_8021AD) ?
+	       FORWARD_pass_vlan : FORWARD_GO;
+}
+
+/* What of the transport header the route may depend on. */
+static __always_inline int flow_read_ports(const void *l4, const void *end, struct forward_key *k)
+{
+	const __be16 *port = l4;
+	const __u8 *type = l4;
+
+	if (forward_has_ports(k->proto)) {
+		if ((void *)(port + 2) > end)
+			return FORWARD_pass_malformed;
+		k->sport = port[0];
+		k->dport = port[1];
+	} else if (k->proto == FORWARD_ICMP || k->proto == FORWARD_ICMP6) {
+		if ((void *)(type + 1) > end)
+			return FORWARD_pass_malformed;
+		if (forward_icmp(k->proto, *type))
+			return FORWARD_pass_icmp;
+	}
+	return FORWARD_GO;
+}
+
+static __always_inline int flow_read4(struct flow_frame *f, struct forward_key *k)
+{
+	struct iphdr *ip = f->at;
+	int why;
+
+	if ((void *)(ip + 1) > f->end)
+		return FORWARD_pass_malformed;
+	why = forward_look4(ip, f->end - f->at, FORWARD_ETH_MIN - ETH_HLEN);
+	if (why != FORWARD_GO)
+		return why;
+	f->len = bpf_ntohs(ip->tot_len);
+	k->info = ip->tos & FORWARD_DSCP;
+	k->proto = ip->protocol;
+	k->addr[0] = ip->saddr;
+	k->addr[1] = ip->daddr;
+	return flow_read_ports(ip + 1, f->end, k);
+}
+
+static __always_inline int flow_read6(struct flow_frame *f, struct forward_key *k)
+{
+	struct ipv6hdr *ip = f->at;
+	int why;
+
+	if ((void *)(ip + 1) > f->end)
+		return FORWARD_pass_malformed;
+	why = forward_look6(ip, f->end - f->at, FORWARD_ETH_MIN - ETH_HLEN);
+	if (why != FORWARD_GO)
+		return why;
+	f->len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+	k->info = *(__be32 *)ip & FORWARD_FLOWINFO;
+	k->proto = ip->nexthdr;
+	for (int i = 0; i < 4; i++) {
+		k->addr[i] = ip->saddr.in6_u.u6_addr32[i];
+		k->addr[4 + i] = ip->daddr.in6_u.u6_addr32[i];
+	}
+	return flow_read_ports(ip + 1, f->end, k);
+}
+
+/* FORWARD_GO and the key, or who does not go this way. */
+static __always_inline int flow_read_key(struct xdp_md *ctx, int v6, struct flow_frame *f,
+					 struct forward_key *k)
+{
+	k->iif = ctx->ingress_ifindex;
+	k->vid = f->vid;
+	k->family = v6 ? RTCACHE_INET6 : RTCACHE_INET;
+	return v6 ? flow_read6(f, k) : flow_read4(f, k);
+}
+
+/*
+ * Frames of a veth or a tap were never on a wire: the sender may have left the checksum to
+ * a device, and then it is the pseudo header's. XDP cannot say that it still has to be
+ * done. Of what is in a tunnel nobody here can tell; a UDP tunnel has no checksum, mostly.
+ */
+static __always_inline int flow_partial(int v6, const struct flow_frame *f,
+					const struct forward_key *k)
+{
+	__u32 hlen = v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__be32 tail[2] = { bpf_htonl(f->len - hlen), bpf_htonl(k->proto) };
+	__be16 *check = f->at + hlen + (k->proto == FORWARD_TCP ? 16 : 6);
+	__u64 sum;
+
+	if (k->proto == FORWARD_SCTP) {
+		__be32 *crc = f->at + hlen + 8;
+
+		return (void *)(crc + 1) > f->end || !*crc;
+	}
+	if (k->proto == FORWARD_IPIP || k->proto == FORWARD_IPV6 || k->proto == FORWARD_GRE)
+		return 1;
+	if (k->proto != FORWARD_TCP && k->proto != FORWARD_UDP)
+		return 0;
+	if ((void *)(check + 1) > f->end || !*check)
+		return 1;
+	sum = bpf_csum_diff(0, 0, (void *)k->addr, v6 ? 32 : 8, 0);
+	sum += (__u64)tail[0] + tail[1];
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return *check == (__u16)sum;
+}
+
+#endif /* VESTIGE_BPF_FLOW_H */

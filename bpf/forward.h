@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * forward.h - what becomes of a frame: it leaves rewritten, by a cached flow or by what the
+ * routing table says, or it is the stack's.
+ */
+#ifndef VESTIGE_BPF_FORWARD_H
+#define VESTIGE_BPF_FORWARD_H
+
+#include "route.h"
+
+/* Compared with what the device has, not with what a frame may claim. */
+static __always_inline int forward_for_us(const struct ethhdr *eth, const __u8 *mac)
+{
+	const __u16 *to = (const __u16 *)eth->h_dest, *own = (const __u16 *)mac;
+
+	return to[0] == own[0] && to[1] == own[1] && to[2] == own[2];
+}
+
+static __always_inline int forward_fits(int v6, const struct flow_frame *f,
+					const struct forward_key *k, const struct forward_way *way)
+{
+	if (!forward_for_us(f->eth, way->in_mac))
+		return FORWARD_pass_station;
+	if (f->len > way->mtu)
+		return FORWARD_pass_mtu;
+	if (way->soft && flow_partial(v6, f, k))
+		return FORWARD_pass_partial;
+	return FORWARD_GO;
+}
+
+static __always_inline void forward_put_link(struct ethhdr *eth, const struct forward_way *way,
+					     int v6)
+{
+	struct flow_vlan_tag *tag = (void *)(eth + 1);
+	__be16 proto = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+
+	__builtin_memcpy(eth, way->mac, sizeof(way->mac));
+	if (!way->vid) {
+		eth->h_proto = proto;
+		return;
+	}
+	eth->h_proto = bpf_htons(ETH_P_8021Q);
+	tag->tci = bpf_htons(way->vid);
+	tag->proto = proto;
+}
+
+/*
+ * Rewrite and redirect. What may fail comes first, as a frame that was changed is no
+ * longer what the stack should get.
+ */
+static __always_inline int forward_send(struct xdp_md *ctx, int v6, int tags,
+					const struct forward_way *way)
+{
+	int out = way->vid ? 1 : 0;
+	struct ethhdr *eth;
+	void *at, *end;
+
+	if (bpf_redirect_map(&slots, way->slot, XDP_PASS) != XDP_REDIRECT)
+		return FORWARD_pass_no_hook;
+	if (tags != out && bpf_xdp_adjust_head(ctx, tags ? (int)sizeof(struct flow_vlan_tag) :
+							   -(int)sizeof(struct flow_vlan_tag)))
+		return FORWARD_pass_error;
+	eth = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	at = out ? (void *)(eth + 1) + sizeof(struct flow_vlan_tag) : (void *)(eth + 1);
+	if (at + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) > end)
+		return FORWARD_pass_error;
+	forward_put_link(eth, way, v6);
+	if (v6)
+		((struct ipv6hdr *)at)->hop_limit--;
+	else
+		forward_age4(at);
+	return FORWARD_GO;
+}
+
+static __always_inline void forward_count_store(struct forward_cpu *cpu, enum flow_stored what)
+{
+	switch (what) {
+	case FLOW_EVICTED:
+		forward_count(cpu, FORWARD_evicted);
+		/* fallthrough */
+	case FLOW_STORED:
+		forward_count(cpu, FORWARD_stored);
+		break;
+	case FLOW_REFRESHED:
+		forward_count(cpu, FORWARD_refreshed);
+		break;
+	case FLOW_DEFERRED:
+		forward_count(cpu, FORWARD_deferred);
+		break;
+	case FLOW_RACED:
+		forward_count(cpu, FORWARD_raced);
+		break;
+	}
+}
+
+/* gen was read before the routing table is. */
+static __always_inline int forward_miss(struct xdp_md *ctx, struct forward_cpu *cpu, int v6,
+					const struct flow_frame *f, const struct forward_key *k,
+					__u64 hash, __u64 gen, __u64 now)
+{
+	struct forward_way way = {};
+	int why = route_ask(ctx, v6, k, now, &way);
+
+	if (why == FORWARD_GO)
+		why = forward_fits(v6, f, k, &way);
+	if (why != FORWARD_GO)
+		return why;
+	if (gen) {
+		way.gen = gen;
+		forward_count_store(cpu, flow_store(v6, flow_home(geo.buckets, hash), hash, k,
+						    &way));
+	}
+	why = forward_send(ctx, v6, f->tags, &way);
+	return why == FORWARD_GO ? FORWARD_looked_up : why;
+}
+
+static __always_inline int forward_hit(struct xdp_md *ctx, int v6, const struct flow_frame *f,
+				       const struct forward_key *k, struct forward_flow *flow,
+				       const struct forward_way *way, __u64 now)
+{
+	int why = forward_fits(v6, f, k, way);
+
+	if (why != FORWARD_GO)
+		return why;
+	if (forward_due(way->since_ns, now, age_ns)) {
+		*(volatile __u64 *)&flow->way.gen = 0;
+		return FORWARD_pass_confirm;
+	}
+	flow->packets++;
+	flow->bytes += f->len;
+	why = forward_send(ctx, v6, f->tags, way);
+	return why == FORWARD_GO ? FORWARD_hit : why;
+}
+
+static __always_inline int forward_packet(struct xdp_md *ctx, struct forward_cpu *cpu, int v6,
+					  struct flow_frame *f)
+{
+	const int family = v6 ? RTCACHE_INET6 : RTCACHE_INET;
+	struct rtcache_gens *g = rtcache_gens();
+	struct forward_flow *flow;
+	struct forward_key k = {};
+	struct forward_way way;
+	__u64 now, gen, hash;
+	int why;
+
+	why = flow_read_key(ctx, v6, f, &k);
+	if (why != FORWARD_GO)
+		return why;
+	if (!g)
+		return FORWARD_pass_error;
+	if (*(volatile __u32 *)&g->obstacles[family] & ~bypass)
+		return FORWARD_pass_obstacle;
+	now = bpf_ktime_get_coarse_ns();
+	gen = rtcache_take(g, family, now);
+	if (gen && !forward_looks(cpu))
+		gen = 0;
+	hash = flow_hash(v6, &k, geo.seed[0], geo.seed[1]);
+	flow = gen ? flow_find(v6, flow_home(geo.buckets, hash), hash, &k, &way) : 0;
+	if (flow && way.gen == gen) {
+		forward_found(cpu);
+		return forward_hit(ctx, v6, f, &k, flow, &way, now);
+	}
+	if (gen)
+		forward_missed(cpu);
+	return forward_miss(ctx, cpu, v6, f, &k, hash, gen, now);
+}
+
+static __always_inline int forward_any(struct xdp_md *ctx, struct forward_cpu *cpu)
+{
+	struct flow_frame f;
+	__be16 proto = 0;
+	int why = flow_read_link(ctx, &f, &proto);
+
+	if (why != FORWARD_GO)
+		return why;
+	if (proto == bpf_htons(ETH_P_IP))
+		return forward_packet(ctx, cpu, 0, &f);
+	if (proto == bpf_htons(ETH_P_IPV6))
+		return forward_packet(ctx, cpu, 1, &f);
+	return FORWARD_pass_other;
+}
+
+static __always_inline int forward(struct xdp_md *ctx)
+{
+	struct forward_cpu *cpu = forward_cpu();
+	int why;
+
+	if (!cpu)
+		return XDP_PASS;
+	why = forward_any(ctx, cpu);
+	forward_count(cpu, why);
+	return why <= FORWARD_looked_up ? XDP_REDIRECT : XDP_PASS;
+}
+
+#endif /* VESTIGE_BPF_FORWARD_H */

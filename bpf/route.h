@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * route.h - what the routing table says of a flow, asked as the stack would ask it.
+ */
+#ifndef VESTIGE_BPF_ROUTE_H
+#define VESTIGE_BPF_ROUTE_H
+
+#include "flow.h"
+
+#define AF_INET		2
+#define AF_INET6	10
+
+/* The device that the stack would take the packet for received by. 0: none. */
+static __always_inline __u32 route_device(const struct forward_key *k)
+{
+	struct forward_vlan vlan = { .ifindex = k->iif, .vid = k->vid };
+	__u32 *ifindex;
+
+	if (!k->vid)
+		return k->iif;
+	ifindex = bpf_map_lookup_elem(&vlans, &vlan);
+	return ifindex ? *ifindex : 0;
+}
+
+/* back: the way that an answer would take. */
+static __always_inline long route_lookup(struct xdp_md *ctx, int v6, const struct forward_key *k,
+					 __u32 iif, int back, struct bpf_fib_lookup *fib)
+{
+	fib->family = v6 ? AF_INET6 : AF_INET;
+	fib->l4_protocol = k->proto;
+	fib->sport = back ? k->dport : k->sport;
+	fib->dport = back ? k->sport : k->dport;
+	fib->ifindex = iif;
+	if (v6) {
+		fib->flowinfo = k->info;
+		for (int i = 0; i < 4; i++) {
+			fib->ipv6_src[i] = k->addr[i];
+			fib->ipv6_dst[i] = k->addr[4 + i];
+		}
+	} else {
+		fib->tos = k->info;
+		fib->ipv4_src = back ? k->addr[1] : k->addr[0];
+		fib->ipv4_dst = back ? k->addr[0] : k->addr[1];
+	}
+	return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
+}
+
+static __always_inline int route_refused(long answer)
+{
+	switch (answer) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+		return FORWARD_GO;
+	case BPF_FIB_LKUP_RET_BLACKHOLE:
+		return FORWARD_pass_blackhole;
+	case BPF_FIB_LKUP_RET_UNREACHABLE:
+		return FORWARD_pass_unreachable;
+	case BPF_FIB_LKUP_RET_PROHIBIT:
+		return FORWARD_pass_prohibit;
+	case BPF_FIB_LKUP_RET_FWD_DISABLED:
+		return FORWARD_pass_disabled;
+	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
+		return FORWARD_pass_encap;
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+		return FORWARD_pass_no_neigh;
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+		return FORWARD_pass_mtu;
+	}
+	return FORWARD_pass_local;
+}
+
+/*
+ * fib_validate_source(): the stack drops what claims to come from us, and with rp_filter
+ * what comes from where no answer would go. As there the way back is that of an answer
+ * which comes by the egress device, oif. In doubt the stack is asked.
+ */
+static __always_inline int route_source(struct xdp_md *ctx, const struct forward_key *k, __u32 iif,
+					__u32 oif, const struct forward_device *in)
+{
+	struct bpf_fib_lookup fib = {};
+	long answer = route_lookup(ctx, 0, k, oif, 1, &fib);
+
+	if (answer != BPF_FIB_LKUP_RET_SUCCESS && answer != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return 0;
+	return in->rp_filter != 1 || fib.ifindex == iif;
+}
+
+/*
+ * As long as only we forward, the kernel never sends to the neighbour and never asks
+ * whether it is still there. So it gets a packet for each next hop now and then.
+ */
+static __always_inline int route_confirms(int v6, const struct bpf_fib_lookup *fib, __u64 now)
+{
+	__u64 hash = flow_mix(geo.seed[0], (__u64)fib->ifindex << 32 | fib->ipv6_dst[0]);
+	__u64 *stamp;
+	__u32 i;
+
+	if (v6) {
+		hash = flow_mix(hash, (__u64)fib->ipv6_dst[1] << 32 | fib->ipv6_dst[2]);
+		hash = flow_mix(hash, fib->ipv6_dst[3]);
+	}
+	i = (hash >> 32) & (FORWARD_STAMPS - 1);
+	stamp = bpf_map_lookup_elem(&stamps, &i);
+	if (!stamp || !forward_due(*stamp, now, age_ns))
+		return 0;
+	*stamp = now;
+	return 1;
+}
+
+static __always_inline void route_keep(const struct bpf_fib_lookup *fib,
+				       const struct forward_device *in,
+				       const struct forward_device *out, __u64 now,
+				       struct forward_way *way)
+{
+	__builtin_memcpy(way->mac, fib->dmac, 6);
+	__builtin_memcpy(way->mac + 6, fib->smac, 6);
+	__builtin_memcpy(way->in_mac, in->mac, 6);
+	way->since_ns = now;
+	way->oif = fib->ifindex;
+	way->slot = out->slot;
+	way->mtu = fib->mtu_result ? fib->mtu_result : 0xffff;
+	way->vid = out->vid;
+	way->soft = in->soft;
+}
+
+/* FORWARD_GO and the way, or who does not go this way. */
+static __always_inline int route_ask(struct xdp_md *ctx, int v6, const struct forward_key *k,
+				     __u64 now, struct forward_way *way)
+{
+	struct forward_device *in, *out;
+	struct bpf_fib_lookup fib = {};
+	__u32 iif = route_device(k);
+	int why;
+
+	in = bpf_map_lookup_elem(&devices, &iif);
+	if (!in)
+		return k->vid ? FORWARD_pass_vlan : FORWARD_pass_no_hook;
+	/*
+	 * One that was moved to another namespace has left the devmap, and there nothing that
+	 * we know holds.
+	 */
+	if (bpf_redirect_map(&slots, in->slot, XDP_PASS) != XDP_REDIRECT)
+		return FORWARD_pass_no_hook;
+	why = route_refused(route_lookup(ctx, v6, k, iif, 0, &fib));
+	if (why != FORWARD_GO)
+		return why;
+	out = bpf_map_lookup_elem(&devices, &fib.ifindex);
+	if (!out)
+		return FORWARD_pass_no_hook;
+	if (fib.ifindex == iif)
+		return FORWARD_pass_same_device;
+	if (!v6 && !route_source(ctx, k, iif, fib.ifindex, in))
+		return FORWARD_pass_source;
+	route_keep(&fib, in, out, now, way);
+	return route_confirms(v6, &fib, now) ? FORWARD_pass_confirm : FORWARD_GO;
+}
+
+#endif /* VESTIGE_BPF_ROUTE_H */

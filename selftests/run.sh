@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# run.sh [WORD] - run the tests, or those whose name contains WORD
+#
+# Tiers, cheapest first: unit (pure functions), prog_run (packets through
+# BPF_PROG_TEST_RUN), net, rtcache, forward, selsrc (real sockets in namespaces), vm
+# (other kernels, in emulated machines; KERNELS="6.1 ..." or none; what needs the
+# module runs only there). Each program prints TAP; here it becomes one TAP stream. A
+# program that dies, that prints no plan or fewer tests than planned, or that skips
+# without saying why, fails.
+set -u
+shopt -s nullglob
+
+cd "$(dirname "$0")/.." || exit 1
+O=${O:-build}
+case $O in
+/*)	;;
+*)	O=$PWD/$O ;;
+esac
+export O VESTIGE="${VESTIGE:-$O/vestige}" TOOLS="${TOOLS:-$O/selftests/net}"
+word=${1:-}
+limit=${TEST_TIMEOUT:-300}
+log=$O/log
+child=
+count=0 passed=0 failed=0 skipped=0
+
+stop() {
+	[ -n "$child" ] && kill -TERM "$child" 2>/dev/null && wait "$child"
+	trap - EXIT
+	exit 130
+}
+trap stop INT TERM HUP
+
+tap() {
+	count=$((count + 1))
+	echo "$1 $count - $2"
+}
+
+judge() {
+	local name=$1 out=$2 rc=$3 before=$failed verdict text
+
+	while read -r verdict text; do
+		case $verdict in
+		pass)	passed=$((passed + 1)); tap ok "$name: $text" ;;
+		skip)	skipped=$((skipped + 1)); tap ok "$name: $text" ;;
+		fail)	failed=$((failed + 1)); tap 'not ok' "$name: $text" ;;
+		esac
+	done < <(awk -v rc="$rc" -f selftests/judge.awk "$out")
+	[ "$failed" = "$before" ] && return
+	echo "# $name failed; the end of $out:"
+	tail -n 60 "$out" | sed 's/^/# | /'
+}
+
+run_one() {
+	local name=$1 program=$2 start=$SECONDS out rc
+
+	out=$log/${name//\//.}.log
+	echo "# $name"
+	timeout -k 15 "$limit" "$program" >"$out" 2>&1 </dev/null &
+	child=$!
+	{ wait "$child"; } 2>/dev/null # the shell would tell of a kill, too
+	rc=$?
+	child=
+	judge "$name" "$out" "$rc"
+	echo "# $name took $((SECONDS - start)) s"
+}
+
+# A C test without its program was not built: that is a failure, not a skip.
+run_tier() {
+	local tier=$1 start=$SECONDS ran=0 source program name
+	shift
+
+	for source; do
+		name=${source##*/}
+		case $name in
+		fault.sh | lib.sh | scenario.sh | state.sh)	continue ;; # used by tests
+		*.bpf.c)	continue ;; # part of one
+		vrf.sh)	continue ;; # in the emulated machines: not every host has VRFs
+		*.c)	program=$O/${source%.c} name=${name#test_} ;;
+		*)	program=$source
+			! grep -Eq '^need_(module|rtcache)' "$source" || continue ;;
+		esac
+		name=$tier/${name%.*}
+		case $name in
+		*"$word"*)	run_one "$name" "$program"; ran=$((ran + 1)) ;;
+		esac
+	done
+	[ "$ran" = 0 ] || echo "# $tier: $ran programs in $((SECONDS - start)) s"
+}
+
+rm -rf "$log"
+mkdir -p "$log" || exit 1
+echo "TAP version 13"
+run_tier unit selftests/unit/test_*.c
+[ "${MKBPF:-yes}" = no ] || {
+	run_tier prog_run selftests/prog_run/test_*.c
+	for tier in net rtcache forward selsrc; do
+		run_tier "$tier" "selftests/$tier"/*.sh
+	done
+	exec 3>&1 # how far the machines are
+	limit=${VM_TIMEOUT:-3600}
+	run_tier vm selftests/vm/run.sh
+}
+echo "1..$count"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ $((passed + skipped)) != 0 ]

@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * test_forward.c - what a router may send on, the TTL, and the cache of flows against a list
+ */
+#include <arpa/inet.h>
+#include <stddef.h>
+
+#include "unit.h"
+
+#include <vestige/forward.h>
+
+static struct forward_bucket *buckets;
+static struct forward_flow *flows;
+static __u32 nr_buckets;
+
+static struct forward_bucket *flow_bucket(__u32 i)
+{
+	return i < nr_buckets ? &buckets[i] : NULL;
+}
+
+static struct forward_flow *flow_at(__u32 i)
+{
+	return i < nr_buckets * FORWARD_WAYS ? &flows[i] : NULL;
+}
+
+#include <vestige/flow.h>
+
+static void begin(__u32 n)
+{
+	free(buckets);
+	free(flows);
+	nr_buckets = n;
+	buckets = calloc(n, sizeof(*buckets));
+	flows = calloc(n * FORWARD_WAYS, sizeof(*flows));
+}
+
+/* --- the header ---------------------------------------------------------------------- */
+
+static __u16 check_of(const struct iphdr *ip)
+{
+	const __u8 *b = (const void *)ip;
+	__u32 sum = 0;
+
+	for (int i = 0; i < 20; i += 2)
+		if (i != 10)
+			sum += b[i] << 8 | b[i + 1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons(~sum);
+}
+
+static struct iphdr plain4(__u32 total)
+{
+	struct iphdr ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = 17 };
+
+	ip.tot_len = htons(total);
+	ip.saddr = htonl(0x0a000102);
+	ip.daddr = htonl(0xc0000201);
+	ip.check = check_of(&ip);
+	return ip;
+}
+
+/* The incremental sum must be what the whole sum would be; 0 and 0xffff are both 0. */
+static int ttl_is_right(__u8 ttl, __u16 id)
+{
+	struct iphdr ip = plain4(100);
+	__u32 whole;
+
+	ip.ttl = ttl;
+	ip.id = id;
+	ip.check = check_of(&ip);
+	forward_age4(&ip);
+	whole = check_of(&ip);
+	return ip.ttl == ttl - 1 && forward_sum_good(&ip) &&
+	       (ip.check == whole || (ip.check ^ 0xffffu) == whole);
+}
+
+/* All sums there are, with TTLs that carry and that do not. */
+static void test_ttl(void)
+{
+	static const __u8 ttls[] = { 2, 3, 64, 128, 255 };
+	int bad = 0;
+
+	for (__u32 id = 0; id < 65536; id++)
+		for (size_t i = 0; i < ARRAY_SIZE(ttls); i++)
+			if (!ttl_is_right(ttls[i], id))
+				bad += ksft_fail_at("ttl %u id %#x", ttls[i], id);
+	ksft_ok(!bad, "the checksum after the TTL is one less, for every sum");
+}
+
+/* What ip_decrease_ttl() of the kernel makes of these: 0xfeff becomes 0, not 0xffff. */
+static void test_wrap(void)
+{
+	static const struct { __u16 before, after; } rows[] = {
+		{ 0xfeff, 0x0000 }, { 0xfefe, 0xfffe }, { 0xff00, 0x0001 }, { 0xffff, 0x0100 },
+		{ 0x0000, 0x0100 },
+	};
+	int bad = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct iphdr ip = plain4(100);
+
+		ip.check = htons(rows[i].before);
+		forward_age4(&ip);
+		if (ntohs(ip.check) != rows[i].after)
+			bad += ksft_fail_at("%#x becomes %#x", rows[i].before, ntohs(ip.check));
+	}
+	ksft_ok(!bad, "where the checksum wraps it does as the kernel's");
+}
+
+static const struct {
+	const char *name;
+	int want;
+	__u8 first, ttl;
+	__u16 total, frag;
+	__u32 src, dst;
+	__u32 room;
+	int damage;
+} rows4[] = {
+	{ "plain", FORWARD_GO, .ttl = 64 },
+	{ "ttl 2", FORWARD_GO, .ttl = 2 },
+	{ "ttl 1", FORWARD_pass_ttl, .ttl = 1 },
+	{ "df", FORWARD_GO, .frag = 0x4000 },
+	{ "first fragment", FORWARD_pass_fragment, .frag = 0x2000 },
+	{ "last fragment", FORWARD_pass_fragment, .frag = 0x0001 },
+	{ "options", FORWARD_pass_options, .first = 0x46 },
+	{ "ihl 4", FORWARD_pass_malformed, .first = 0x44 },
+	{ "version 6", FORWARD_pass_malformed, .first = 0x65 },
+	{ "longer than the frame", FORWARD_pass_malformed, .room = 99 },
+	{ "shorter than a header", FORWARD_pass_malformed, .total = 19 },
+	{ "something behind it", FORWARD_pass_malformed, .room = 101 },
+	{ "padding of a short frame", FORWARD_GO, .total = 28, .room = 46 },
+	{ "more than padding", FORWARD_pass_malformed, .total = 28, .room = 47 },
+	{ "damaged", FORWARD_pass_malformed, .damage = 1 },
+	{ "to a group", FORWARD_pass_multicast, .dst = 0xe0000001 },
+	{ "to all", FORWARD_pass_multicast, .dst = 0xffffffff },
+	{ "to loopback", FORWARD_pass_multicast, .dst = 0x7f000001 },
+	{ "to nobody", FORWARD_pass_multicast, .dst = 0x00000001 },
+	{ "from a group", FORWARD_pass_multicast, .src = 0xe0000001 },
+	{ "from loopback", FORWARD_pass_multicast, .src = 0x7f000001 },
+	{ "from nobody", FORWARD_pass_multicast, .src = 0x00000001 },
+	{ "to 223.255.255.255", FORWARD_GO, .dst = 0xdfffffff },
+};
+
+static void test_look4(void)
+{
+	int bad = 0, got;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows4); i++) {
+		__u32 total = rows4[i].total ? rows4[i].total : 100;
+		struct iphdr ip = plain4(total);
+
+		ip.ttl = rows4[i].ttl ? rows4[i].ttl : 64;
+		ip.frag_off = htons(rows4[i].frag);
+		ip.saddr = rows4[i].src ? htonl(rows4[i].src) : ip.saddr;
+		ip.daddr = rows4[i].dst ? htonl(rows4[i].dst) : ip.daddr;
+		if (rows4[i].first)
+			*(__u8 *)&ip = rows4[i].first;
+		ip.check = check_of(&ip) + rows4[i].damage;
+		got = forward_look4(&ip, rows4[i].room ? rows4[i].room : total, 46);
+		if (got != rows4[i].want)
+			bad += ksft_fail_at("%s: %d instead of %d", rows4[i].name, got,
+					    rows4[i].want);
+	}
+	ksft_ok(!bad, "which IPv4 datagrams may go on");
+}
+
+static const struct {
+	const char *name;
+	int want;
+	const char *src, *dst;
+	__u8 next, hops;
+	__u32 room;
+} rows6[] = {
+	{ "plain", FORWARD_GO, .hops = 64 },
+	{ "hop limit 1", FORWARD_pass_ttl, .hops = 1 },
+	{ "hop limit 2", FORWARD_GO, .hops = 2 },
+	{ "fragment", FORWARD_pass_fragment, .next = 44 },
+	{ "routing header", FORWARD_pass_extension, .next = 43 },
+	{ "destination options", FORWARD_pass_extension, .next = 60 },
+	{ "authentication", FORWARD_pass_extension, .next = 51 },
+	{ "no next header", FORWARD_GO, .next = 59 },
+	{ "longer than the frame", FORWARD_pass_malformed, .room = 99 },
+	{ "something behind it", FORWARD_pass_malformed, .room = 101 },
+	{ "to a group", FORWARD_pass_multicast, .dst = "ff02::1" },
+	{ "to this link", FORWARD_pass_multicast, .dst = "fe80::1" },
+	{ "to loopback", FORWARD_pass_multicast, .dst = "::1" },
+	{ "from nobody", FORWARD_pass_multicast, .src = "::" },
+	{ "from this link", FORWARD_pass_multicast, .src = "febf::1" },
+	{ "from a group", FORWARD_pass_multicast, .src = "ff0e::1" },
+	{ "from a mapped address", FORWARD_pass_multicast, .src = "::ffff:10.0.0.1" },
+	{ "from fec0::1", FORWARD_GO, .src = "fec0::1" },
+};
+
+static void test_look6(void)
+{
+	int bad = 0, got;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows6); i++) {
+		struct ipv6hdr ip = { .version = 6, .nexthdr = 17, .hop_limit = 64 };
+
+		ip.payload_len = htons(60);
+		inet_pton(AF_INET6, rows6[i].src ? rows6[i].src : "2001:db8::1", &ip.saddr);
+		inet_pton(AF_INET6, rows6[i].dst ? rows6[i].dst : "2001:db8:1::1", &ip.daddr);
+		if (rows6[i].next)
+			ip.nexthdr = rows6[i].next;
+		if (rows6[i].hops)
+			ip.hop_limit = rows6[i].hops;
+		got = forward_look6(&ip, rows6[i].room ? rows6[i].room : 100, 46);
+		if (got != rows6[i].want)
+			bad += ksft_fail_at("%s: %d instead of %d", rows6[i].name, got,
+					    rows6[i].want);
+	}
+	ksft_ok(!bad, "which IPv6 datagrams may go on");
+}
+
+static void test_words(void)
+{
+	int bad = 0;
+
+	for (int type = 0; type < 256; type++) {
+		int error = type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+
+		bad += forward_icmp(1, type) != error || !forward_icmp(58, type);
+		bad += forward_icmp(6, type) || forward_icmp(17, type);
+	}
+	bad += !forward_due(0, 5, 5) || forward_due(0, 4, 5) || forward_due(10, 5, 5);
+	ksft_ok(!bad, "ICMP errors are told from the rest; when a flow is due");
+}
+
+/* --- the cache -------------------------------------------------------------------------- */
+
+static struct forward_key key_of(int v6, __u32 n)
+{
+	struct forward_key k = { .iif = 1 + n % 3, .sport = n >> 3, .dport = 80, .proto = 17,
+				 .family = v6 };
+
+	k.addr[0] = n * 2654435761u;
+	k.addr[v6 ? 7 : 1] = n;
+	return k;
+}
+
+static __u64 hash_of(int v6, const struct forward_key *k)
+{
+	return v6 ? flow_hash(1, k, 12345, 67890) : flow_hash(0, k, 12345, 67890);
+}
+
+static struct forward_flow *find(int v6, __u32 n, struct forward_way *way)
+{
+	struct forward_key k = key_of(v6, n);
+	__u64 h = hash_of(v6, &k);
+	__u32 home = flow_home(nr_buckets, h);
+
+	return v6 ? flow_find(1, home, h, &k, way) : flow_find(0, home, h, &k, way);
+}
+
+static enum flow_stored store(int v6, __u32 n, __u32 oif)
+{
+	struct forward_way way = { .gen = 2, .oif = oif };
+	struct forward_key k = key_of(v6, n);
+	__u64 h = hash_of(v6, &k);
+	__u32 home = flow_home(nr_buckets, h);
+
+	return v6 ? flow_store(1, home, h, &k, &way) : flow_store(0, home, h, &k, &way);
+}
+
+/* Each word of a key counts, and none is left out of the hash. */
+static void test_key(int v6)
+{
+	struct forward_key a = key_of(v6, 77), b;
+	int bad = 0, same;
+
+	for (size_t i = 0; i < sizeof(a); i++) {
+		int counts = v6 || i < offsetof(struct forward_key, addr) + 8;
+
+		b = a;
+		((__u8 *)&b)[i] ^= 0x10;
+		same = v6 ? flow_same(1, &a, &b) : flow_same(0, &a, &b);
+		if (same != !counts || (hash_of(v6, &a) == hash_of(v6, &b)) != !counts)
+			bad += ksft_fail_at("byte %zu", i);
+	}
+	ksft_ok(!bad, "IPv%c: keys differ when any byte does", v6 ? '6' : '4');
+}
+
+/*
+ * Random flows come; a list says what each was last stored with. What is found must be
+ * that, never another flow's, and what was just stored must be found.
+ */
+static void test_list(int v6, __u32 n, __u32 kinds)
+{
+	struct rng r = { rng_seed() + n + v6 };
+	__u32 *list = calloc(kinds, sizeof(*list)), hits = 0;
+	struct forward_way way;
+	int bad = 0;
+
+	begin(n);
+	for (__u32 op = 1; op < 400000 && !bad; op++) {
+		__u32 i = rng_below(&r, kinds);
+
+		if (find(v6, i, &way)) {
+			hits++;
+			if (way.oif != list[i])
+				bad += ksft_fail_at("flow %u has way %u, not %u", i, way.oif, list[i]);
+		}
+		if (rng_below(&r, 4))
+			continue;
+		switch (store(v6, i, op)) {
+		case FLOW_RACED:
+			bad += ksft_fail_at("nobody else is here");
+			break;
+		case FLOW_DEFERRED:
+			break;
+		default:
+			list[i] = op;
+			if (!find(v6, i, &way) || way.oif != op)
+				bad += ksft_fail_at("flow %u was stored and is not found", i);
+		}
+	}
+	ksft_ok(!bad && hits, "IPv%c: %u flows in %u places, as in a list", v6 ? '6' : '4', kinds,
+		n * FORWARD_WAYS);
+	free(list);
+}
+
+static void test_second_chance(void)
+{
+	struct forward_way way;
+	int bad = 0;
+
+	begin(1);
+	for (__u32 i = 0; i < FORWARD_WAYS; i++)
+		if (store(0, i, i) != FLOW_STORED)
+			bad += ksft_fail_at("%u of the first eight is not stored", i);
+	for (__u32 i = 0; i < FORWARD_WAYS; i++)
+		if (i != 3 && !find(0, i, &way))
+			bad += ksft_fail_at("%u is not found", i);
+	if (store(0, 100, 1) != FLOW_DEFERRED || find(0, 100, &way))
+		bad += ksft_fail_at("a new flow gets into a full bucket at first sight");
+	if (store(0, 100, 1) != FLOW_EVICTED || !find(0, 100, &way))
+		bad += ksft_fail_at("a new flow does not get in when it comes again");
+	if (find(0, 3, &way))
+		bad += ksft_fail_at("the flow that was never used is still there");
+	for (__u32 i = 0; i < FORWARD_WAYS; i++)
+		if (i != 3 && !find(0, i, &way))
+			bad += ksft_fail_at("%u was used, and went", i);
+	ksft_ok(!bad, "who was used has a second chance, who was not goes");
+}
+
+/* Flows of one packet each: those that were there stay, and are found. */
+static void test_flood(void)
+{
+	__u32 n = 64, kept = 0;
+	struct forward_way way;
+
+	begin(n);
+	for (__u32 i = 0; i < n * FORWARD_WAYS; i++)
+		store(0, i, i);
+	for (__u32 i = 0; i < n * FORWARD_WAYS; i++)
+		kept += !!find(0, i, &way);
+	for (__u32 i = 1000000; i < 1100000; i++)
+		store(0, i, i);
+	for (__u32 i = 0; i < n * FORWARD_WAYS; i++)
+		kept -= !!find(0, i, &way);
+	ksft_ok(!kept, "100,000 flows of a packet each push nobody out (%d)", (int)kept);
+}
+
+/* Counters belong to the flow: they go on when it is refreshed and begin anew with another. */
+static void test_counters(void)
+{
+	struct forward_flow *f;
+	struct forward_way way;
+	int bad;
+
+	begin(1);
+	store(0, 1, 1);
+	f = find(0, 1, &way);
+	f->packets = 7;
+	bad = store(0, 1, 2) != FLOW_REFRESHED || f->packets != 7 || !find(0, 1, &way) ||
+	      way.oif != 2;
+	for (__u32 i = 2; i < 200; i++) {
+		store(0, i, i);
+		store(0, i, i);
+	}
+	bad |= !!find(0, 1, &way);
+	for (__u32 i = 0; i < FORWARD_WAYS; i++)
+		bad |= !!flows[i].packets;
+	ksft_ok(!bad, "counters go on with a refreshed flow, and begin at 0 with another");
+}
+
+/* What is being written is not read, nor written by a second one. */
+static void test_claim(void)
+{
+	struct forward_flow *f;
+	struct forward_way way;
+	int bad;
+
+	begin(1);
+	store(0, 1, 1);
+	f = find(0, 1, &way);
+	bad = flow_claim(f) || find(0, 1, &way) || store(0, 1, 2) != FLOW_RACED;
+	flow_release(f);
+	bad |= !find(0, 1, &way) || way.oif != 1;
+	ksft_ok(!bad, "a flow that is being written is nobody's");
+}
+
+int main(void)
+{
+	ksft_plan(15);
+	test_ttl();
+	test_wrap();
+	test_look4();
+	test_look6();
+	test_words();
+	test_key(0);
+	test_key(1);
+	test_list(0, 1, 20);
+	test_list(0, 16, 500);
+	test_list(1, 16, 500);
+	test_list(1, 8192, 40000);
+	test_second_chance();
+	test_flood();
+	test_counters();
+	test_claim();
+	return ksft_end();
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/* forward_show.c - `vestige forward show`: the cached flows. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <sys/mman.h>
+
+#include "cmd.h"
+#include "forward.h"
+#include "out.h"
+
+#define MACLEN	18
+
+struct view {
+	struct forward_pins pins;
+	struct forward_bucket *buckets;
+	struct forward_flow *flows;
+	const struct rtcache_gens *gens;
+	__u64 now_ns;
+	struct json_object *list;
+	__u32 shown;
+};
+
+static size_t page_up(size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (size + page - 1) / page * page;
+}
+
+static void *map_memory(const struct forward_pins *p, const char *name, size_t size)
+{
+	int fd = forward_map(p, name);
+	void *mem;
+
+	if (fd < 0)
+		return NULL;
+	mem = mmap(NULL, page_up(size), PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	if (mem != MAP_FAILED)
+		return mem;
+	p_err("map '%s' cannot be read: %s", name, strerror(errno));
+	return NULL;
+}
+
+static int open_view(struct view *v, const char *netns)
+{
+	struct timespec now;
+	int ret = forward_open(&v->pins, netns);
+	__u32 n = v->pins.att.buckets;
+
+	if (ret)
+		return ret;
+	v->buckets = map_memory(&v->pins, "buckets", n * sizeof(*v->buckets));
+	if (v->buckets)
+		v->flows = map_memory(&v->pins, "flows", (size_t)n * FORWARD_WAYS *
+				      sizeof(*v->flows));
+	if (v->flows)
+		v->gens = map_memory(&v->pins, "gens", sizeof(*v->gens));
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	v->now_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
+	return v->gens ? EXIT_OK : EXIT_REFUSED;
+}
+
+/* A copy that nobody wrote while it was made. */
+static bool copy_flow(const struct view *v, size_t i, struct forward_flow *f)
+{
+	const struct forward_flow *from = &v->flows[i];
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		f->seq = __atomic_load_n(&from->seq, __ATOMIC_ACQUIRE);
+		if (f->seq & 1)
+			continue;
+		f->key = from->key;
+		f->way = from->way;
+		f->packets = from->packets;
+		f->bytes = from->bytes;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&from->seq, __ATOMIC_RELAXED) == f->seq)
+			return f->seq != 0;
+	}
+	return false;
+}
+
+static const char *device_name(__u32 ifindex, __u16 vid, char *buf)
+{
+	if (!if_indextoname(ifindex, buf))
+		snprintf(buf, IFNAMSIZ, "if%u", ifindex);
+	if (vid)
+		snprintf(buf + strlen(buf), 8, ".%u", vid);
+	return buf;
+}
+
+static const char *mac_string(const __u8 *mac, char *buf)
+{
+	snprintf(buf, MACLEN, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+		 mac[4], mac[5]);
+	return buf;
+}
+
+static bool is_fresh(const struct view *v, const struct forward_flow *f)
+{
+	return rtcache_usable(v->gens, f->key.family, v->now_ns) &&
+	       rtcache_good(f->way.gen, v->gens, f->key.family);
+}
+
+struct words {
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
+	char in[IFNAMSIZ + 8], out[IFNAMSIZ];
+	char via[MACLEN];
+	unsigned long long age_ms;
+	bool fresh;
+};
+
+static void describe(const struct view *v, const struct forward_flow *f, struct words *w)
+{
+	bool v6 = f->key.family == RTCACHE_INET6;
+	int family = v6 ? AF_INET6 : AF_INET;
+
+	inet_ntop(family, f->key.addr, w->src, sizeof(w->src));
+	inet_ntop(family, f->key.addr + (v6 ? 4 : 1), w->dst, sizeof(w->dst));
+	device_name(f->key.iif, f->key.vid, w->in);
+	device_name(f->way.oif, 0, w->out);
+	mac_string(f->way.mac, w->via);
+	w->age_ms = v->now_ns > f->way.since_ns ? (v->now_ns - f->way.since_ns) / 1000000 : 0;
+	w->fresh = is_fresh(v, f);
+}
+
+static void print_json(struct view *v, const struct forward_flow *f, const struct words *w)
+{
+	struct json_object *obj = json_object_new_object();
+
+	out_str(obj, "src", w->src);
+	out_str(obj, "dst", w->dst);
+	out_num(obj, "proto", f->key.proto);
+	out_num(obj, "sport", ntohs(f->key.sport));
+	out_num(obj, "dport", ntohs(f->key.dport));
+	out_str(obj, "in", w->in);
+	out_str(obj, "out", w->out);
+	out_str(obj, "via", w->via);
+	out_num(obj, "mtu", f->way.mtu);
+	out_num(obj, "age_ms", w->age_ms);
+	out_bool(obj, "fresh", w->fresh);
+	out_num(obj, "packets", f->packets);
+	out_num(obj, "bytes", f->bytes);
+	json_object_array_add(v->list, obj);
+}
+
+static void show_flow(struct view *v, const struct forward_flow *f)
+{
+	struct words w;
+
+	describe(v, f, &w);
+	v->shown++;
+	if (out.json) {
+		print_json(v, f, &w);
+		return;
+	}
+	p_text("%s %s -> %s", w.in, w.src, w.dst);
+	if (forward_has_ports(f->key.proto))
+		p_text(" proto %u %u -> %u", f->key.proto, ntohs(f->key.sport),
+		       ntohs(f->key.dport));
+	else
+		p_text(" proto %u", f->key.proto);
+	p_text(" dev %s via %s mtu %u packets %llu bytes %llu age %llu.%llus%s\n", w.out, w.via,
+	       f->way.mtu, (unsigned long long)f->packets, (unsigned long long)f->bytes,
+	       w.age_ms / 1000, w.age_ms % 1000 / 100, w.fresh ? "" : " stale");
+}
+
+static void show_all(struct view *v)
+{
+	size_t b, i, at;
+	struct forward_flow f;
+
+	for (b = 0; b < v->pins.att.buckets; b++) {
+		for (i = 0; i < FORWARD_WAYS; i++) {
+			at = b * FORWARD_WAYS + i;
+			if (v->buckets[b].tag[i] && copy_flow(v, at, &f))
+				show_flow(v, &f);
+		}
+	}
+	if (!v->shown)
+		p_text("no flow is cached; 'vestige forward stats' says what became of packets\n");
+}
+
+int forward_show(int argc, char **argv)
+{
+	struct view v = {};
+	int ret;
+
+	if (argc) {
+		p_err("show: '%s' is one word too many", argv[0]);
+		return EXIT_USAGE;
+	}
+	ret = open_view(&v, NULL);
+	if (ret)
+		return ret;
+	v.list = json_object_new_array();
+	show_all(&v);
+	out_json(v.list);
+	return EXIT_OK;
+}
