@@ -271,10 +271,13 @@ static void rtcache_watch_work(struct work_struct *work)
 	mutex_unlock(&rtcache_mutex);
 }
 
+/* Under RCU: who still saw it on has scheduled the work before it is cancelled. */
 void rtcache_watch_kick(void)
 {
+	rcu_read_lock();
 	if (READ_ONCE(rtcache_watch_on))
 		schedule_delayed_work(&rtcache_watch, 0);
+	rcu_read_unlock();
 }
 
 void rtcache_watch_init(void)
@@ -282,11 +285,15 @@ void rtcache_watch_init(void)
 	WRITE_ONCE(rtcache_watch_on, true);
 }
 
-/* Who would kick it after this is not there any more: sockets, devices, programs. */
+/*
+ * Sockets, devices and programs that would kick it after this are not there any more; but
+ * the tracepoints are enabled through tracefs until the module is gone.
+ */
 void rtcache_watch_exit(void)
 {
 	mutex_lock(&rtcache_mutex);
 	WRITE_ONCE(rtcache_watch_on, false);
 	mutex_unlock(&rtcache_mutex);
+	synchronize_rcu();
 	cancel_delayed_work_sync(&rtcache_watch);
 }
