@@ -132,12 +132,22 @@ untainted()	# log
 	[ -n "$taint" ] && [ $((taint & ~(1 << 12 | 1 << 13))) = 0 ]
 }
 
+# Of a machine that stopped: what it complained of first, or else its last line; and how
+# the emulator ended.
+last_words()	# kernel
+{
+	local log=$VM/run.$1/console said
+	said=$(splats <"$log" | head -n 1)
+	[ -n "$said" ] || said=$(grep . "$log" | tail -n 1)
+	tr -d '\r' <<<"$said; $(head -n 1 "$VM/run.$1/qemu")"
+}
+
 judge_log()	# kernel
 {
 	local log=$VM/run.$1/console found
 	if ! grep -q 'vestige: log begins' "$log" || ! grep -q 'vestige: log ends' "$log"; then
-		tap 'not ok' "$1 the kernel's log is whole"
-		tail -n 20 "$log" | sed 's/^/# | /'
+		tap 'not ok' "$1 the kernel's log is whole: $(last_words "$1")"
+		tail -n 60 "$log" | sed 's/^/# | /'
 		return
 	fi
 	tap ok "$1 the kernel's log is whole"
@@ -147,7 +157,7 @@ judge_log()	# kernel
 		tap 'not ok' "$1 the kernel is not tainted ($(grep -o 'tainted [0-9]*' "$log"))"
 	fi
 	if found=$(splats <"$log"); then
-		tap 'not ok' "$1 the kernel complained of nothing"
+		tap 'not ok' "$1 the kernel complained of nothing: $(last_words "$1")"
 		head -n 60 <<<"$found" | sed 's/^/# | /'
 	else
 		tap ok "$1 the kernel complained of nothing"
