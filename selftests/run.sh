@@ -99,7 +99,7 @@ run_tier unit selftests/unit/test_*.c
 		run_tier "$tier" "selftests/$tier"/*.sh
 	done
 	exec 3>&1 # how far the machines are
-	limit=${VM_TIMEOUT:-3600}
+	limit=${VM_TIMEOUT:-4200}
 	run_tier vm selftests/vm/run.sh
 }
 echo "1..$count"
