@@ -96,14 +96,17 @@ void rtcache_event(struct rtcache_net *rn, unsigned int families,
 {
 	int f;
 
+	rcu_read_lock();	/* against rtcache_net_pre_exit() */
 	if (!rn || !READ_ONCE(rn->live))
-		return;
+		goto unlock;
 	for (f = 0; f < RTCACHE_FAMILIES; f++)
 		if (families & RTCACHE_OF(f))
 			rtcache_event_one(rn, f, event);
 	/* The generation, a full barrier, queued; who settles has it the other way round. */
 	if (!READ_ONCE(rn->queued))
 		rtcache_queue(rn, 0);
+unlock:
+	rcu_read_unlock();
 }
 
 void rtcache_flush(struct net *net, int family, enum rtcache_reason reason)
@@ -288,18 +291,17 @@ static int __net_init rtcache_net_init(struct net *net)
 }
 
 /*
- * The notifiers of a namespace end with it: of those that go meanwhile we hear, and do not
- * listen. Taking them out would cost each namespace a grace period of RCU.
+ * In flux from here on, for good. Whoever found it live was under RCU, and the core waits
+ * for RCU between this and exit: nobody tells of it, or queues it, while what that needs
+ * (the socket of genetlink, rn itself) goes.
  */
-static void __net_exit rtcache_net_exit(struct net *net)
+static void __net_exit rtcache_net_pre_exit(struct net *net)
 {
 	struct rtcache_event event = { .reason = RTCACHE_R_exit };
 	struct rtcache_net *rn = rtcache_net(net);
 
-	if (!READ_ONCE(rtcache_stays))
-		rtcache_event_net_exit(rn);
-	rtcache_event(rn, RTCACHE_BOTH, &event);
 	mutex_lock(&rtcache_mutex);
+	rtcache_event(rn, RTCACHE_BOTH, &event);
 	spin_lock_irq(&rtcache_flux_lock);
 	WRITE_ONCE(rn->live, false);
 	list_del_init(&rn->flux);
@@ -308,8 +310,19 @@ static void __net_exit rtcache_net_exit(struct net *net)
 	mutex_unlock(&rtcache_mutex);
 }
 
+/*
+ * The notifiers of a namespace end with it: of those that go meanwhile we hear, and do not
+ * listen. Taking them out would cost each namespace a grace period of RCU.
+ */
+static void __net_exit rtcache_net_exit(struct net *net)
+{
+	if (!READ_ONCE(rtcache_stays))
+		rtcache_event_net_exit(rtcache_net(net));
+}
+
 static struct pernet_operations rtcache_net_ops = {
 	.init = rtcache_net_init,
+	.pre_exit = rtcache_net_pre_exit,
 	.exit = rtcache_net_exit,
 	.id = &rtcache_net_id,
 	.size = sizeof(struct rtcache_net),
