@@ -228,6 +228,12 @@ static inline void ethtool_puts(u8 **data, const char *str)
 }
 #endif
 
+/* Newer kernels tell who still uses the old names. */
+#ifndef COMPAT_PERCPU_WQ
+#define system_percpu_wq	system_wq
+#define system_dfl_wq		system_unbound_wq
+#endif
+
 #ifndef COMPAT_TIMER_DELETE
 #define timer_delete		del_timer
 #define timer_delete_sync	del_timer_sync

@@ -153,7 +153,7 @@ static void sgre_keepalive_work(struct work_struct *work)
 	rcu_read_unlock();
 	local_bh_enable();
 	if (interval)
-		queue_delayed_work(system_wq, &sgre->keepalive, interval * HZ);
+		queue_delayed_work(system_percpu_wq, &sgre->keepalive, interval * HZ);
 }
 
 void sgre_keepalive_init(struct sgre *sgre)
@@ -168,7 +168,7 @@ void sgre_keepalive_start(struct sgre *sgre)
 
 	atomic_set(&sgre->unanswered, 0);
 	if (cfg->keepalive.interval)
-		mod_delayed_work(system_wq, &sgre->keepalive, 0);
+		mod_delayed_work(system_percpu_wq, &sgre->keepalive, 0);
 	sgre_set_carrier(sgre);
 }
 

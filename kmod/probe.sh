@@ -119,6 +119,11 @@ EOF
 # 6.5
 probe GSO_H linux/module.h linux/skbuff.h net/gso.h </dev/null
 
+# 6.17
+probe PERCPU_WQ linux/module.h linux/workqueue.h <<'EOF'
+static bool f(struct work_struct *work) { return queue_work(system_percpu_wq, work); }
+EOF
+
 # 6.2
 probe TIMER_DELETE linux/module.h linux/timer.h <<'EOF'
 static int f(struct timer_list *timer) { return timer_delete_sync(timer); }
