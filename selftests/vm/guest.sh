@@ -4,7 +4,7 @@
 # guest.sh - emulated machines with Debian's kernels; sourced from the top folder
 #
 #   guest_traps			end what was started here, whatever happens
-#   guest_base LIST		the tools, and the tests of that list
+#   guest_base LIST		the emulator, the tools, and the tests of that list
 #   guest_fetch KERNEL		0 there, 1 failed, 4 there is no way to the mirror
 #   guest_module KERNEL		vestige.ko for it; optional
 #   guest_image KERNEL		the initramfs
@@ -14,7 +14,7 @@
 #
 # All of it is below $O/vm; what a machine says, in run.KERNEL: see init.
 readonly HERE=selftests/vm VM=$O/vm
-machines=()
+machines=() qemu= thread=
 
 # The test runner shows what comes by descriptor 3 at once.
 progress()
@@ -44,6 +44,7 @@ guest_traps()
 guest_base()	# list
 {
 	local folder=$VM/list/vestige
+	read -r thread qemu < <("$HERE/qemu.sh" "$VM/qemu" 2>"$VM/qemu.log")
 	mkdir -p "$folder" && cp "$1" "$folder/tests" || return
 	"$HERE/image.sh" base "$VM/base.cpio" || return
 	(cd "$VM/list" && find . | cpio -o -H newc --quiet -R 0:0) >>"$VM/base.cpio"
@@ -94,30 +95,18 @@ checks()	# kernel
 	esac
 }
 
-# Before 8.1 QEMU reads the code that it translates without the lock of its page. If each
-# vCPU has a thread of its own, one may translate what another is about to patch, and keep
-# that for good. Linux patches (jump labels, static calls) by way of int3: met when nobody
-# knows of it any more, it ends the machine, "int3: 0000". The busier the host, the likelier.
-tcg_thread()
-{
-	qemu-system-x86_64 --version |
-		sed -n 's/.* version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' |
-		awk '{ print ($1 > 8 || $1 == 8 && $2 >= 1) ? "multi" : "single" }'
-}
-
 # The emulator translates code anew for each address that it is seen at: without
 # norandmaps a process takes ten times as long to start. A vCPU may stand still
 # for long on a busy host: stalls are told of late.
 guest_boot()	# kernel seconds test|compare|count
 {
-	local run=$VM/run.$1 kernel accel='tcg -cpu max -smp 2' more=
-	[ "$3" != test ] || accel="tcg,thread=$(tcg_thread) -cpu max -smp 2"
+	local run=$VM/run.$1 kernel accel="tcg,thread=$thread -cpu max -smp 2" more=
 	[ "${KVM:-}" != 1 ] || accel='kvm -cpu host -smp 2'
 	[ "$3" != count ] || accel='tcg -cpu max -smp 1 -icount shift=0,sleep=off'
 	[ "$3" != test ] || more=$(checks "$1")
 	kernel=$(find "$VM/$1/tree/" -name 'vmlinuz*' -type f)
 	# shellcheck disable=SC2086	# several words
-	timeout -k 10 "$2" qemu-system-x86_64 -accel $accel -m 1G -nodefaults -display none \
+	timeout -k 10 "$2" $qemu -accel $accel -m 1G -nodefaults -display none \
 		-no-reboot -kernel "$kernel" -initrd "$run/initrd" \
 		-append "console=ttyS0 loglevel=6 panic=-1 oops=panic audit=0 tsc=reliable
 			no_timer_check norandmaps rcupdate.rcu_cpu_stall_timeout=120
