@@ -3,6 +3,7 @@
  * forward.bpf.c - the router's fast path: a packet whose flow is cached is rewritten and
  * leaves; another asks the routing table; whatever is out of the ordinary is the stack's.
  */
+#include "device.h"
 #include "forward.h"
 
 char LICENSE[] SEC("license") = "GPL";

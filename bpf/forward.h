@@ -94,13 +94,13 @@ static __always_inline void forward_count_store(struct forward_cpu *cpu, enum fl
 	}
 }
 
-/* gen was read before the routing table is. */
+/* gen was read before the routing table and the facts are. */
 static __always_inline int forward_miss(struct xdp_md *ctx, struct forward_cpu *cpu, int v6,
 					const struct flow_frame *f, const struct forward_key *k,
-					__u64 hash, __u64 gen, __u64 now)
+					__u64 hash, __u64 gen, int sure, __u64 now)
 {
 	struct forward_way way = {};
-	int why = route_ask(ctx, v6, k, now, &way);
+	int why = route_ask(ctx, v6, k, sure, now, &way);
 
 	if (why == FORWARD_GO)
 		why = forward_fits(v6, f, k, &way);
@@ -163,7 +163,7 @@ static __always_inline int forward_packet(struct xdp_md *ctx, struct forward_cpu
 	}
 	if (gen)
 		forward_missed(cpu);
-	return forward_miss(ctx, cpu, v6, f, &k, hash, gen, now);
+	return forward_miss(ctx, cpu, v6, f, &k, hash, gen, gen || rtcache_vouched(g, now), now);
 }
 
 static __always_inline int forward_any(struct xdp_md *ctx, struct forward_cpu *cpu)

@@ -34,8 +34,8 @@ static __always_inline long route_lookup(struct xdp_md *ctx, int v6, const struc
 	if (v6) {
 		fib->flowinfo = k->info;
 		for (int i = 0; i < 4; i++) {
-			fib->ipv6_src[i] = k->addr[i];
-			fib->ipv6_dst[i] = k->addr[4 + i];
+			fib->ipv6_src[i] = k->addr[back ? 4 + i : i];
+			fib->ipv6_dst[i] = k->addr[back ? i : 4 + i];
 		}
 	} else {
 		fib->tos = k->info;
@@ -72,16 +72,22 @@ static __always_inline int route_refused(long answer)
  * fib_validate_source(): the stack drops what claims to come from us, and with rp_filter
  * what comes from where no answer would go. As there the way back is that of an answer
  * which comes by the egress device, oif. In doubt the stack is asked.
+ *
+ * Not `sure`: nobody keeps the facts. Then the way back has to lead by the very device,
+ * whatever its rp_filter was: so that is up, and no part of a bridge that took its
+ * addresses over; and what the kernel would send by it says what MAC it has.
  */
-static __always_inline int route_source(struct xdp_md *ctx, const struct forward_key *k, __u32 iif,
-					__u32 oif, const struct forward_device *in)
+static __always_inline int route_source(struct xdp_md *ctx, int v6, const struct forward_key *k,
+					__u32 iif, __u32 oif, int sure, union forward_facts *facts)
 {
 	struct bpf_fib_lookup fib = {};
-	long answer = route_lookup(ctx, 0, k, oif, 1, &fib);
+	long answer = route_lookup(ctx, v6, k, oif, 1, &fib);
 
 	if (answer != BPF_FIB_LKUP_RET_SUCCESS && answer != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return 0;
-	return in->rp_filter != 1 || fib.ifindex == iif;
+	if (!sure && answer == BPF_FIB_LKUP_RET_SUCCESS)
+		__builtin_memcpy(facts->mac, fib.smac, sizeof(facts->mac));
+	return fib.ifindex == iif || (sure && facts->rp_filter != 1);
 }
 
 /*
@@ -107,27 +113,28 @@ static __always_inline int route_confirms(int v6, const struct bpf_fib_lookup *f
 }
 
 static __always_inline void route_keep(const struct bpf_fib_lookup *fib,
-				       const struct forward_device *in,
+				       const union forward_facts *facts, __u8 soft,
 				       const struct forward_device *out, __u64 now,
 				       struct forward_way *way)
 {
 	__builtin_memcpy(way->mac, fib->dmac, 6);
 	__builtin_memcpy(way->mac + 6, fib->smac, 6);
-	__builtin_memcpy(way->in_mac, in->mac, 6);
+	__builtin_memcpy(way->in_mac, facts->mac, 6);
 	way->since_ns = now;
 	way->oif = fib->ifindex;
 	way->slot = out->slot;
 	way->mtu = fib->mtu_result ? fib->mtu_result : 0xffff;
 	way->vid = out->vid;
-	way->soft = in->soft;
+	way->soft = soft;
 }
 
-/* FORWARD_GO and the way, or who does not go this way. */
+/* FORWARD_GO and the way, or who does not go this way. sure: somebody keeps the facts. */
 static __always_inline int route_ask(struct xdp_md *ctx, int v6, const struct forward_key *k,
-				     __u64 now, struct forward_way *way)
+				     int sure, __u64 now, struct forward_way *way)
 {
 	struct forward_device *in, *out;
 	struct bpf_fib_lookup fib = {};
+	union forward_facts facts;
 	__u32 iif = route_device(k);
 	int why;
 
@@ -140,6 +147,9 @@ static __always_inline int route_ask(struct xdp_md *ctx, int v6, const struct fo
 	 */
 	if (bpf_redirect_map(&slots, in->slot, XDP_PASS) != XDP_REDIRECT)
 		return FORWARD_pass_no_hook;
+	facts.word = *(volatile __u64 *)&in->facts.word;
+	if (sure && !forward_serves(facts))
+		return FORWARD_pass_device;
 	why = route_refused(route_lookup(ctx, v6, k, iif, 0, &fib));
 	if (why != FORWARD_GO)
 		return why;
@@ -148,9 +158,9 @@ static __always_inline int route_ask(struct xdp_md *ctx, int v6, const struct fo
 		return FORWARD_pass_no_hook;
 	if (fib.ifindex == iif)
 		return FORWARD_pass_same_device;
-	if (!v6 && !route_source(ctx, k, iif, fib.ifindex, in))
+	if ((!v6 || !sure) && !route_source(ctx, v6, k, iif, fib.ifindex, sure, &facts))
 		return FORWARD_pass_source;
-	route_keep(&fib, in, out, now, way);
+	route_keep(&fib, &facts, in->soft, out, now, way);
 	return route_confirms(v6, &fib, now) ? FORWARD_pass_confirm : FORWARD_GO;
 }
 

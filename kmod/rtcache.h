@@ -124,6 +124,9 @@ void rtcache_event_net_exit(struct rtcache_net *rn);	/* waits, and takes rtnl */
 int rtcache_event_init(void);
 void rtcache_event_exit(void);
 
+/* rtcache_device.c: tell who forwards what he has to know of the device. RCU. */
+void rtcache_device(const struct net_device *dev, bool gone);
+
 /* rtcache_watch.c */
 void rtcache_watch_kick(void);			/* somebody wants to know; any context */
 void rtcache_watch_look(struct rtcache_net *rn);	/* now; rtcache_mutex */

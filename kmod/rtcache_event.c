@@ -389,6 +389,10 @@ static int rtcache_netdev_event(struct notifier_block *nb, unsigned long event, 
 	if (reason < 0)
 		return NOTIFY_DONE;
 	ev.reason = reason;
+	/* The facts before the flush: what is cached after it is cached by them. */
+	rcu_read_lock();
+	rtcache_device(dev, event == NETDEV_UNREGISTER);
+	rcu_read_unlock();
 	rtcache_event(rtcache_net(dev_net(dev)), RTCACHE_BOTH, &ev);
 	return NOTIFY_DONE;
 }

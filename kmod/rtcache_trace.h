@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * rtcache_trace.h - vestige:vestige_rtcache_flush and _event, for BPF, perf and ftrace.
+ * rtcache_trace.h - vestige:vestige_rtcache_flush, _event, _device, for BPF, perf and ftrace.
  *
  * raw_tp programs are run inside, before the change returns; what they get is in
  * include/uapi/linux/vestige_rtcache.h. TRACE_EVENT, as DECLARE_TRACE gives the event
@@ -76,6 +76,28 @@ TRACE_EVENT(vestige_rtcache_event,
 		  __entry->cookie, __entry->family ? "inet6" : "inet",
 		  rtcache_trace_reason(__entry->reason), __entry->family ? 16 : 4,
 		  __entry->prefix, __entry->plen, __entry->has_prefix, __entry->ifindex)
+);
+
+TRACE_EVENT(vestige_rtcache_device,
+	TP_PROTO(u64 cookie, int ifindex, int lower, u16 vid, u64 facts),
+	TP_ARGS(cookie, ifindex, lower, vid, facts),
+	TP_STRUCT__entry(
+		__field(u64, cookie)
+		__field(int, ifindex)
+		__field(int, lower)
+		__field(u16, vid)
+		__array(u8, facts, 8)
+	),
+	TP_fast_assign(
+		__entry->cookie = cookie;
+		__entry->ifindex = ifindex;
+		__entry->lower = lower;
+		__entry->vid = vid;
+		memcpy(__entry->facts, &facts, sizeof(__entry->facts));
+	),
+	TP_printk("cookie=%llu ifindex=%d lower=%d vid=%u mac=%pM rp_filter=%u state=%#x",
+		  __entry->cookie, __entry->ifindex, __entry->lower, __entry->vid,
+		  __entry->facts, __entry->facts[6], __entry->facts[7])
 );
 
 #endif /* _RTCACHE_TRACE_H */

@@ -3,7 +3,8 @@
  * rtcache_watch.c - what the kernel tells nobody: looked at ten times a second, while
  * somebody has copies or listens.
  *
- *	sysctls of forwarding, of the choice among several paths, of a device
+ *	sysctls of forwarding, of the choice among several paths, of a device; what is
+ *	seen of a device is told each time, before the flush
  *	netfilter, tc and IPsec, which a packet misses that does not go through the stack
  *	routes behind the first of their prefix: the notifiers are silent about another
  *	TOS or metric, but the kernel's own counter of changes is not
@@ -212,6 +213,7 @@ static void rtcache_look(struct net *net, struct rtcache_look *look)
 		obstacles = rtcache_device_obstacles(dev);
 		look[RTCACHE_INET].obstacles |= obstacles;
 		look[RTCACHE_INET6].obstacles |= obstacles;
+		rtcache_device(dev, false);
 	}
 	rcu_read_unlock();
 	for (f = 0; f < RTCACHE_FAMILIES; f++)

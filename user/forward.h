@@ -3,8 +3,8 @@
  * forward.h - the folder <bpffs>/vestige_forward/<netns cookie> that forwarding lives in.
  *
  * maps		by their own name
- * link_*	the links: link_xdp_<ifindex> one for each device, link_rtcache the module's
- *		tracepoint
+ * link_*	the links: link_xdp_<ifindex> one for each device, link_rtcache and
+ *		link_device the module's tracepoints
  */
 #ifndef VESTIGE_USER_FORWARD_H
 #define VESTIGE_USER_FORWARD_H
@@ -69,6 +69,9 @@ struct forward_devices {
 
 /* Look the names up; refuse those that it cannot be right for. EXIT_*, said. */
 int forward_choose(struct forward_devices *d, const char *const *names, int nr);
+
+/* What of it changes, as it is now. */
+union forward_facts forward_facts(const struct device *dev);
 
 /* Fill the maps. 0 or -errno, said. */
 int forward_tell(const struct forward_devices *d, const struct forward_bpf *skel);

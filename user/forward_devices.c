@@ -34,14 +34,6 @@ static int by_name(const struct forward_devices *d, const char *name)
 	return -1;
 }
 
-/* A part of a VRF routes for itself; a part of anything else hands its frames to that. */
-static bool is_part(const struct forward_devices *d, const struct device *dev)
-{
-	const struct device *master = dev->master ? by_index(d, dev->master) : NULL;
-
-	return dev->master && (!master || strcmp(master->kind, "vrf"));
-}
-
 static int check_device(const struct forward_devices *d, const struct device *dev)
 {
 	const struct device *master = dev->master ? by_index(d, dev->master) : NULL;
@@ -55,7 +47,7 @@ static int check_device(const struct forward_devices *d, const struct device *de
 		      "forwarded too", dev->name);
 		return EXIT_REFUSED;
 	}
-	if (is_part(d, dev)) {
+	if (dev->part) {
 		p_err("device %s is a part of %s, which decides where its frames go; leave it out",
 		      dev->name, master ? master->name : "another device");
 		return EXIT_REFUSED;
@@ -97,10 +89,13 @@ int forward_choose(struct forward_devices *d, const char *const *names, int nr)
 	return ret;
 }
 
-/* What counts is the larger of the device's own and everybody's. */
+/*
+ * What counts is the larger of the device's own and everybody's. Of one that has no such
+ * setting, or another name by now, the strictest is believed.
+ */
 static __u8 rp_filter(const char *name)
 {
-	int all = 0, own = 0;
+	int all = 0, own = 1;
 	char path[64];
 
 	sysctl_read("conf/all/rp_filter", &all);
@@ -109,15 +104,24 @@ static __u8 rp_filter(const char *name)
 	return own > all ? own : all;
 }
 
+union forward_facts forward_facts(const struct device *dev)
+{
+	union forward_facts facts = { .rp_filter = rp_filter(dev->name) };
+
+	memcpy(facts.mac, dev->mac, sizeof(facts.mac));
+	facts.state = (dev->flags & IFF_UP ? RTCACHE_DEVICE_UP : 0) |
+		      (dev->part ? RTCACHE_DEVICE_PART : 0);
+	return facts;
+}
+
 /* dev: the chosen one, or a VLAN device on it. */
 static int tell_device(const struct forward_bpf *skel, const struct device *dev, __u32 slot,
 		       bool soft)
 {
 	struct forward_device value = {
-		.slot = slot, .vid = dev->vid, .rp_filter = rp_filter(dev->name), .soft = soft,
+		.slot = slot, .vid = dev->vid, .soft = soft, .facts = forward_facts(dev),
 	};
 
-	memcpy(value.mac, dev->mac, sizeof(value.mac));
 	return bpf_map_update_elem(bpf_map__fd(skel->maps.devices), &dev->ifindex, &value,
 				   BPF_ANY);
 }
@@ -142,7 +146,7 @@ static int tell_one(const struct forward_devices *d, const struct forward_bpf *s
 	err = bpf_map_update_elem(bpf_map__fd(skel->maps.slots), &slot, &dev->ifindex, BPF_ANY);
 	err = err ?: tell_device(skel, dev, slot, soft);
 	for (i = 0; i < d->nr_all && !err; i++)
-		if (d->all[i].vid && d->all[i].lower == dev->ifindex && !is_part(d, &d->all[i]))
+		if (d->all[i].vid && d->all[i].lower == dev->ifindex)
 			err = tell_vlan(skel, &d->all[i], slot, soft);
 	if (err)
 		p_err("device %s cannot be made known to the program: %s", dev->name,

@@ -15,8 +15,6 @@
 #include "rtcache_nl.h"
 #include "step.h"
 
-#define TRACEPOINT	"vestige_rtcache_flush"
-
 /* Nobody writes the map before the tracepoint's program is there. */
 int forward_vouch(const struct forward_bpf *skel)
 {
@@ -37,8 +35,9 @@ static int ignore(const struct nlmsghdr *msg, void *arg)
 }
 
 /*
- * The first generation comes with a flush; nothing is cached before. Who asks makes the
- * module look at what the kernel tells nobody, as long as there is a listener.
+ * The first generation comes with a flush; nothing is cached before. With it all devices
+ * are told, so that what has changed since they were listed is not lost. Who asks makes
+ * the module look at what the kernel tells nobody, as long as there is a listener.
  */
 static int prime(void)
 {
@@ -57,19 +56,33 @@ static int prime(void)
 	return err;
 }
 
+static int listen_to(const struct forward_pins *p, const char *tracepoint,
+		     const struct bpf_program *prog, const char *pin)
+{
+	int fd, err = step("%s", pin);
+
+	fd = err ?: bpf_raw_tracepoint_open(tracepoint, bpf_program__fd(prog));
+	if (fd == -ENOENT)
+		p_err("the module has no tracepoint %s: it is older than this command; 'make kmod "
+		      "kmod_install' of the same tree, then 'modprobe -r vestige'", tracepoint);
+	else if (fd < 0)
+		p_err("the module's tracepoint %s cannot be listened to: %s", tracepoint,
+		      strerror(-fd));
+	if (fd < 0)
+		return fd;
+	err = pindir_pin(p->dir, fd, pin);
+	close(fd);
+	return err;
+}
+
 int forward_listen(const struct forward_pins *p, const struct forward_bpf *skel)
 {
-	int fd, err = step("link_rtcache");
+	int err = listen_to(p, "vestige_rtcache_device", skel->progs.forward_device,
+			    "link_device");
 
-	fd = err ?: bpf_raw_tracepoint_open(TRACEPOINT,
-					    bpf_program__fd(skel->progs.rtcache_flushed));
-	if (fd < 0) {
-		p_err("the module's tracepoint cannot be listened to: %s", strerror(-fd));
-		return fd;
-	}
-	err = pindir_pin(p->dir, fd, "link_rtcache");
-	close(fd);
-	return err ? err : prime();
+	err = err ?: listen_to(p, "vestige_rtcache_flush", skel->progs.rtcache_flushed,
+			       "link_rtcache");
+	return err ?: prime();
 }
 
 int forward_gens(const struct forward_pins *p, struct rtcache_gens *gens)

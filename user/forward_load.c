@@ -46,6 +46,7 @@ struct forward_bpf *forward_load(const struct forward_load *opts)
 		*(__u64 *)&skel->rodata->age_ns = opts->age_ms * 1000000ull;
 		*(__u32 *)&skel->rodata->bypass = opts->bypass;
 		bpf_program__set_autoload(skel->progs.rtcache_flushed, opts->module);
+		bpf_program__set_autoload(skel->progs.forward_device, opts->module);
 		err = set_sizes(skel, opts->flows);
 		err = err ?: forward_bpf__load(skel);
 	}

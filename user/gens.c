@@ -190,7 +190,7 @@ void gens_vouch(struct gens *g, __u64 until_ns)
 	int i;
 
 	for (i = 0; i < GENS_PARTS; i++)
-		if (g->pin[i].mem)
+		if (g->pin[i].mem && !(g->pin[i].held && until_ns))
 			__atomic_store_n(&g->pin[i].mem->lease_ns, until_ns, __ATOMIC_SEQ_CST);
 }
 

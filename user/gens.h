@@ -21,6 +21,7 @@ struct gens_pin {
 	char dir[PATH_MAX];
 	__u32 id;			/* of the map; 0: none is pinned */
 	struct rtcache_gens *mem;	/* NULL: it is not ours to write */
+	bool held;			/* not to be vouched for at present */
 };
 
 struct gens {
@@ -28,7 +29,7 @@ struct gens {
 	__u64 gen[RTCACHE_FAMILIES];
 };
 
-/* Name of part number i: "vestige_forward" ... */
+/* Name of part number i: 0 is "vestige_forward". */
 const char *gens_part(int i);
 
 /* Where they would be. EXIT_OK, or it has been said; gens_find(): 0 or -ENOENT, in silence. */

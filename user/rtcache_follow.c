@@ -20,6 +20,7 @@
 #include "cmd.h"
 #include "follow.h"
 #include "follow_state.h"
+#include "forward_follow.h"
 #include "gens.h"
 #include "host.h"
 #include "out.h"
@@ -44,6 +45,7 @@ static const unsigned int groups[] = {
 struct follower {
 	struct follow follow;
 	struct gens gens;
+	struct forward_follow forward;
 	struct settle settle;
 	struct follow_state state;
 	struct quantile window;
@@ -128,6 +130,7 @@ static void on_message(void *arg, const struct nlmsghdr *msg)
 	struct rtevent e = rtevent_is_neigh(msg) ? rtevent_neigh(msg, &fl->neigh) :
 						   rtevent_of(msg);
 
+	forward_follow_message(&fl->forward, msg);
 	if (e.families)
 		flush(fl, e.families, rtcache_reason_name(e.reason), msg);
 }
@@ -144,6 +147,8 @@ static int on_resync(void *arg)
 {
 	struct follower *fl = arg;
 
+	fl->forward.due = true;
+	fl->gens.pin[0].held = !forward_follow_ready(&fl->forward);
 	flush(fl, RTCACHE_BOTH, "resync", NULL);
 	rtcache_neigh_learn(&fl->neigh);
 	return 0;
@@ -209,9 +214,13 @@ static void publish(struct follower *fl)
 	now->lease_ns = fl->lease_ns;
 }
 
-/* now_ns: everything that was told before has been read. */
+/*
+ * now_ns: everything that was told before has been read. While forwarding is being attached,
+ * or the devices cannot be read, its lease is left to run out.
+ */
 static void renew(struct follower *fl, __u64 now_ns)
 {
+	fl->gens.pin[0].held = !forward_follow_ready(&fl->forward);
 	if (gens_scan(&fl->gens))
 		flush(fl, RTCACHE_BOTH, "attached", NULL);
 	fl->lease_ns = now_ns + RTCACHE_LEASE_NS;
@@ -322,6 +331,7 @@ static int follow_namespace(struct follower *fl, __u32 rcvbuf)
 		err = follow_state_open(&fl->state, &ns);
 	if (err)
 		return err;
+	fl->forward.dir = fl->gens.pin[0].dir;
 	follow_first();
 	err = listen_all(fl, rcvbuf);
 	if (!err)
@@ -329,6 +339,7 @@ static int follow_namespace(struct follower *fl, __u32 rcvbuf)
 	settle_close(&fl->settle);
 	follow_close(&fl->follow);
 	follow_state_close(&fl->state);
+	forward_follow_close(&fl->forward);
 	return err;
 }
 

@@ -115,11 +115,41 @@ static int take_index(const struct nlmsghdr *msg, int type)
 	return attr ? (int)mnl_attr_get_u32(attr) : 0;
 }
 
-static int take_device(const struct nlmsghdr *msg, void *arg)
+/* A VRF has devices route for themselves; any other master takes their frames. */
+static bool is_part(const struct nlmsghdr *msg)
+{
+	const struct nlattr *info = find_attr(msg, sizeof(struct ifinfomsg), IFLA_LINKINFO);
+	const struct nlattr *kind = find_nested(info, IFLA_INFO_SLAVE_KIND);
+
+	return !kind || strcmp(mnl_attr_get_str(kind), "vrf");
+}
+
+bool rtnl_device(const struct nlmsghdr *msg, struct device *dev)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(msg);
 	const struct nlattr *name = find_attr(msg, sizeof(*info), IFLA_IFNAME);
 	const struct nlattr *mac = find_attr(msg, sizeof(*info), IFLA_ADDRESS);
+
+	memset(dev, 0, sizeof(*dev));
+	dev->ifindex = info->ifi_index;
+	dev->type = info->ifi_type;
+	dev->flags = info->ifi_flags;
+	snprintf(dev->name, sizeof(dev->name), "%s", name ? mnl_attr_get_str(name) : "");
+	take_kind(find_attr(msg, sizeof(*info), IFLA_LINKINFO), dev);
+	/* An index in another namespace says nothing here. */
+	if (!find_attr(msg, sizeof(*info), IFLA_LINK_NETNSID))
+		dev->lower = take_index(msg, IFLA_LINK);
+	dev->master = take_index(msg, IFLA_MASTER);
+	dev->part = dev->master && is_part(msg);
+	if (!mac || mnl_attr_get_payload_len(mac) != sizeof(dev->mac))
+		return false;
+	memcpy(dev->mac, mnl_attr_get_payload(mac), sizeof(dev->mac));
+	/* Bridges and IPv6 have messages of their own, that say less. */
+	return info->ifi_family == AF_UNSPEC;
+}
+
+static int take_device(const struct nlmsghdr *msg, void *arg)
+{
 	struct dump *d = arg;
 	struct device *dev;
 
@@ -127,18 +157,7 @@ static int take_device(const struct nlmsghdr *msg, void *arg)
 	if (!dev)
 		return MNL_CB_ERROR;
 	d->devices = dev;
-	dev += d->count++;
-	memset(dev, 0, sizeof(*dev));
-	dev->ifindex = info->ifi_index;
-	dev->type = info->ifi_type;
-	snprintf(dev->name, sizeof(dev->name), "%s", name ? mnl_attr_get_str(name) : "");
-	take_kind(find_attr(msg, sizeof(*info), IFLA_LINKINFO), dev);
-	/* An index in another namespace says nothing here. */
-	if (!find_attr(msg, sizeof(*info), IFLA_LINK_NETNSID))
-		dev->lower = take_index(msg, IFLA_LINK);
-	dev->master = take_index(msg, IFLA_MASTER);
-	if (mac && mnl_attr_get_payload_len(mac) == sizeof(dev->mac))
-		memcpy(dev->mac, mnl_attr_get_payload(mac), sizeof(dev->mac));
+	rtnl_device(msg, &dev[d->count++]);
 	return MNL_CB_OK;
 }
 

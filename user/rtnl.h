@@ -14,9 +14,15 @@ struct device {
 	__u16 vid;		/* of a VLAN device with 802.1Q tags, */
 	int lower;		/* on this device */
 	int master;		/* bridge, bond or VRF that it is a part of, or 0 */
+	bool part;		/* of a master that takes its frames: not of a VRF */
+	unsigned int flags;	/* IFF_UP ... */
 	char name[IFNAMSIZ];
 	char kind[16];		/* of rtnl_link_ops: empty for hardware */
 };
+
+struct nlmsghdr;
+/* What RTM_NEWLINK says of it. False: not all of that. */
+bool rtnl_device(const struct nlmsghdr *msg, struct device *dev);
 
 /* The devices of the namespace. Count, or negative errno; free(*devices). */
 int rtnl_devices(struct device **devices);

@@ -13,9 +13,10 @@
 #include <linux/ipv6.h>
 #include <linux/types.h>
 
+#include <uapi/linux/vestige_rtcache.h>
 #include "rtcache.h"
 
-#define FORWARD_ABI		1
+#define FORWARD_ABI		2
 
 #define FORWARD_WAYS		8
 #define FORWARD_MAX_DEVICES	64
@@ -80,15 +81,34 @@ struct forward_geometry {
 	__u64 seed[2];
 };
 
+/*
+ * What of a device changes while it is there, in one word, which is written and read at
+ * once. Who keeps the generations keeps this, too: the module, or `vestige rtcache
+ * follow`. While nobody does, it is as old as the attach, and only the MAC is taken from it.
+ */
+union forward_facts {
+	__u64 word;
+	struct {
+		__u8 mac[6];
+		__u8 rp_filter;
+		__u8 state;	/* RTCACHE_DEVICE_UP ... */
+	};
+};
+
 /* A device that packets may come by or leave by; key: ifindex. */
 struct forward_device {
 	__u32 slot;		/* in the devmap */
 	__u16 vid;		/* of a VLAN device */
-	__u8 rp_filter;		/* as the namespace had it at attach */
 	__u8 soft;
-	__u8 mac[6];
-	__u8 pad[2];
+	__u8 pad;
+	union forward_facts facts;
 };
+
+/* May what comes by it be forwarded? Not by one that is down, or hands its frames to a bridge. */
+static __always_inline int forward_serves(union forward_facts facts)
+{
+	return (facts.state & (RTCACHE_DEVICE_UP | RTCACHE_DEVICE_PART)) == RTCACHE_DEVICE_UP;
+}
 
 /* Which VLAN device is this? The value is its ifindex. */
 struct forward_vlan {
@@ -139,6 +159,7 @@ struct forward_attachment {
 	X(pass_unreachable,	"unreachable route") \
 	X(pass_prohibit,	"prohibit route") \
 	X(pass_disabled,	"forwarding is off for the device") \
+	X(pass_device,		"came by a device that is down, or part of a bridge or bond") \
 	X(pass_encap,		"the route wraps packets (lwtunnel)") \
 	X(pass_no_neigh,	"the next hop's MAC is not known yet") \
 	X(pass_no_hook,		"leaves by a device without the program") \
@@ -351,6 +372,7 @@ static __always_inline int forward_due(__u64 since_ns, __u64 now_ns, __u64 age_n
 _Static_assert(sizeof(struct forward_key) == 48, "six words of 64 bits");
 _Static_assert(sizeof(struct forward_flow) == 128, "two cache lines");
 _Static_assert(sizeof(struct forward_bucket) == 64, "one cache line");
+_Static_assert(sizeof(union forward_facts) == 8, "written at once");
 _Static_assert(FORWARD_looked_up == 1, "what is above was not forwarded");
 
 #endif /* VESTIGE_FORWARD_H */

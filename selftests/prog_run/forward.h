@@ -97,10 +97,12 @@ static void make_router(void)
 
 static void put_device(const char *name, __u32 slot, __u16 vid, const __u8 *mac, int soft)
 {
-	struct forward_device dev = { .slot = slot, .vid = vid, .soft = soft };
+	struct forward_device dev = {
+		.slot = slot, .vid = vid, .soft = soft, .facts = { .state = RTCACHE_DEVICE_UP },
+	};
 	__u32 ifindex = if_nametoindex(name);
 
-	memcpy(dev.mac, mac, 6);
+	memcpy(dev.facts.mac, mac, 6);
 	put_elem(skel->maps.devices, &ifindex, &dev);
 }
 

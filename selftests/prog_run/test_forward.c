@@ -426,12 +426,17 @@ static void test_partial(const struct row *r)
 		r->v6 ? '6' : '4');
 }
 
+static void put_facts(int rp_filter, int state, const __u8 *mac)
+{
+	struct forward_device dev = { .facts = { .rp_filter = rp_filter, .state = state } };
+
+	memcpy(dev.facts.mac, mac, 6);
+	put_elem(skel->maps.devices, &if_in, &dev);
+}
+
 static void set_rp_filter(int mode)
 {
-	struct forward_device dev = { .slot = 0, .rp_filter = mode };
-
-	memcpy(dev.mac, mac_in, 6);
-	put_elem(skel->maps.devices, &if_in, &dev);
+	put_facts(mode, RTCACHE_DEVICE_UP, mac_in);
 }
 
 /* 10.77.0.1 is behind out1 by the default route. */
@@ -448,6 +453,58 @@ static void test_source(void)
 	set_rp_filter(0);
 	bad += leaves(&r, FORWARD_looked_up);
 	ksft_ok(!bad, "rp_filter: strict, loose, none");
+	tell_devices(1);
+}
+
+/* As somebody keeps them. */
+static void test_facts(const struct row *r)
+{
+	static const __u8 moved[6] = { 2, 0, 0, 0, 1, 0x77 };
+	struct row there = *r;
+	int bad;
+
+	put_gens(0, 0);
+	put_facts(0, 0, mac_in);
+	bad = passes(r, FORWARD_pass_device);
+	put_facts(0, RTCACHE_DEVICE_UP | RTCACHE_DEVICE_PART, mac_in);
+	bad += passes(r, FORWARD_pass_device);
+	put_facts(0, RTCACHE_DEVICE_UP, moved);
+	there.dmac = moved;
+	bad += passes(r, FORWARD_pass_station) + leaves(&there, FORWARD_looked_up);
+	put_facts(0, RTCACHE_DEVICE_UP, mac_in);
+	bad += leaves(r, FORWARD_looked_up);
+	ksft_ok(!bad, "IPv%c: down, part of a bridge, another MAC", r->v6 ? '6' : '4');
+	tell_devices(1);
+}
+
+static void put_lease(__u64 lease_ns)
+{
+	struct rtcache_gens gens = { .gen = { 202, 202 }, .lease_ns = lease_ns };
+	__u32 zero = 0;
+
+	put_elem(skel->maps.gens, &zero, &gens);
+}
+
+/*
+ * Nobody keeps them: only what comes from where the answer goes is forwarded, whatever
+ * rp_filter was; the kernel says what MAC the device has, as soon as it knows the station.
+ */
+static void test_alone(const struct row *r)
+{
+	static const __u8 wrong[6] = { 2, 0, 0, 0, 1, 0x77 };
+	struct row away = *r, near = *r;
+	int bad;
+
+	away.src = r->v6 ? "fd0e::1" : "10.77.0.1";
+	near.src = r->v6 ? "fd00:1::9" : "10.0.1.9";
+	put_lease(RTCACHE_FOREVER);
+	bad = leaves(&away, FORWARD_looked_up);
+	put_lease(monotonic_ns() - 1000000000ull);
+	bad += passes(&away, FORWARD_pass_source) + leaves(r, FORWARD_looked_up);
+	put_facts(0, 0, wrong);
+	bad += leaves(&near, FORWARD_looked_up);
+	ksft_ok(!bad, "IPv%c: nobody keeps the facts, and doubt goes to the stack",
+		r->v6 ? '6' : '4');
 	tell_devices(1);
 }
 
@@ -537,7 +594,7 @@ static void test_verifier(void)
 
 int main(void)
 {
-	ksft_plan(ARRAY_SIZE(rows) + 14);
+	ksft_plan(ARRAY_SIZE(rows) + 18);
 	forward_begin();
 	tell_devices(1);
 	forward_attach_in();
@@ -551,6 +608,8 @@ int main(void)
 		test_obstacles(r);
 		test_age(r);
 		test_partial(r);
+		test_facts(r);
+		test_alone(r);
 	}
 	test_source();
 	test_disabled();

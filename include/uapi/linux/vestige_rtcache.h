@@ -20,11 +20,15 @@
  * before it that were not told. Who listens asks with GET after he has joined: what
  * the kernel has no notifier for is looked at only while somebody wants to know.
  *
- * The tracepoints vestige:vestige_rtcache_flush and vestige:vestige_rtcache_event have
- * these arguments, each a u64 for a raw_tp program:
+ * The tracepoints vestige:vestige_rtcache_flush, _event and _device have these
+ * arguments, each a u64 for a raw_tp program:
  *
  *	flush	cookie, family, gen, reason, obstacles	each change of a generation
  *	event	cookie, family, reason, prefix, plen, ifindex
+ *	device	cookie, ifindex, lower, vid, facts	before the flush that a change of
+ *		these makes, and of every device ten times a second. lower, vid: of a
+ *		VLAN device with 802.1Q tags, else 0. facts, as they lie in memory: MAC,
+ *		six bytes; rp_filter in effect, one; RTCACHE_DEVICE_UP ..., one
  *
  * Two CPUs' tracepoints may overtake each other: the larger generation is the newer.
  */
@@ -110,5 +114,12 @@ enum {
 	RTCACHE_FORWARDING_OFF	= 1 << 5,	/* no device of the family forwards */
 };
 #define RTCACHE_TC	(RTCACHE_TC_INGRESS | RTCACHE_TC_EGRESS)
+
+/* Of a device, in the last byte of its facts. */
+enum {
+	RTCACHE_DEVICE_UP	= 1 << 0,
+	RTCACHE_DEVICE_PART	= 1 << 1,	/* of a bridge, bond or the like; not of a VRF */
+	RTCACHE_DEVICE_GONE	= 1 << 2,	/* or in another namespace; nobody finds it any more */
+};
 
 #endif /* _UAPI_LINUX_VESTIGE_RTCACHE_H */
