@@ -331,6 +331,7 @@ int do_doctor(int argc, char **argv)
 		check_programs();
 		check_sockops();
 		check_stale();
+		doctor_forward();
 	}
 	out_json(checks);
 	return worst == FAIL ? EXIT_REFUSED : EXIT_OK;

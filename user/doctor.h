@@ -11,4 +11,7 @@ void say(enum verdict v, const char *name, const char *found, const char *advice
 /* doctor_module.c: vestige.ko, which only `vestige gre` needs. */
 void doctor_module(void);
 
+/* doctor_forward.c: what is in the way of packets that are forwarded here. */
+void doctor_forward(void);
+
 #endif

@@ -81,8 +81,13 @@ int forward_vouch(const struct forward_bpf *skel);
 int forward_listen(const struct forward_pins *p, const struct forward_bpf *skel);
 int forward_gens(const struct forward_pins *p, struct rtcache_gens *gens);
 
-/* forward_obstacles.c: what is in the way, without the module. EXIT_*, said. */
-int forward_look_about(const struct forward_devices *d);
+/*
+ * forward_obstacles.c: what is in the way, without the module: in the namespace
+ * (RTCACHE_NETFILTER, RTCACHE_IPSEC), on a device (RTCACHE_TC, RTCACHE_QDISC).
+ */
+__u32 forward_obstacles(void);
+__u32 forward_obstacles_of(int ifindex);
+int forward_look_about(const struct forward_devices *d);	/* EXIT_*, said */
 
 /* Commands. */
 int forward_attach(int argc, char **argv);

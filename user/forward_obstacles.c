@@ -2,7 +2,7 @@
 /*
  * forward_obstacles.c - what forwarded packets would meet in the stack, and would not in XDP.
  *
- * The module keeps an eye on it; without it this look, at attach, is all there is.
+ * The module keeps an eye on it; without it these looks, of attach and of doctor, are all.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_hook.h>
 #include <linux/pkt_sched.h>
@@ -91,6 +92,47 @@ static int count_hooks(__u8 family)
 	return err ? err : count;
 }
 
+/* Is it one that packets are sent through, where forwarded ones come by? */
+static bool is_on_path(__u8 family, const struct nlattr *nest)
+{
+	const struct nlattr *attr;
+	__u32 hook = NF_INET_NUMHOOKS;
+
+	mnl_attr_for_each_nested(attr, nest)
+		if (mnl_attr_get_type(attr) == NFTA_HOOK_HOOKNUM)
+			hook = ntohl(mnl_attr_get_u32(attr));
+	if (family == NFPROTO_NETDEV)
+		return true;
+	return (family == NFPROTO_IPV4 || family == NFPROTO_IPV6 || family == NFPROTO_INET) &&
+	       hook != NF_INET_LOCAL_IN && hook != NF_INET_LOCAL_OUT;
+}
+
+static int count_chain(const struct nlmsghdr *msg, void *arg)
+{
+	const struct nfgenmsg *body = mnl_nlmsg_get_payload(msg);
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, msg, sizeof(*body))
+		if (mnl_attr_get_type(attr) == NFTA_CHAIN_HOOK)
+			*(int *)arg += is_on_path(body->nfgen_family, attr);
+	return MNL_CB_OK;
+}
+
+/* Of kernels that do not tell of hooks: chains of nftables. */
+static int count_chains(void)
+{
+	char buf[64] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *req = mnl_nlmsg_put_header(buf);
+	int count = 0;
+
+	req->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN;
+	req->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	memset(mnl_nlmsg_put_extra_header(req, sizeof(struct nfgenmsg)), 0,
+	       sizeof(struct nfgenmsg));
+	ask(NETLINK_NETFILTER, req, count_chain, &count);
+	return count;
+}
+
 static bool has_line(const char *path)
 {
 	FILE *f = fopen(path, "r");
@@ -104,6 +146,8 @@ static bool has_line(const char *path)
 static bool has_netfilter(void)
 {
 	if (count_hooks(NFPROTO_IPV4) > 0 || count_hooks(NFPROTO_IPV6) > 0)
+		return true;
+	if (count_chains() > 0)
 		return true;
 	return has_line("/proc/net/ip_tables_names") || has_line("/proc/net/ip6_tables_names");
 }
@@ -121,7 +165,7 @@ static int take_policies(const struct nlmsghdr *msg, void *arg)
 	return MNL_CB_STOP;
 }
 
-static bool has_ipsec(void)
+static bool has_policies(void)
 {
 	char buf[64] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *req = mnl_nlmsg_put_header(buf);
@@ -134,11 +178,77 @@ static bool has_ipsec(void)
 	return policies > 0;
 }
 
-static bool has_filters(const struct device *dev)
+static int take_default(const struct nlmsghdr *msg, void *arg)
 {
-	return rtnl_filters(dev->ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)) > 0 ||
-	       rtnl_filters(dev->ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)) > 0 ||
-	       rtnl_filters(dev->ifindex, TC_H_ROOT) > 0;
+	const struct xfrm_userpolicy_default *def = mnl_nlmsg_get_payload(msg);
+
+	if (mnl_nlmsg_get_payload_len(msg) >= sizeof(*def))
+		*(bool *)arg = def->fwd == XFRM_USERPOLICY_BLOCK ||
+			       def->out == XFRM_USERPOLICY_BLOCK;
+	return MNL_CB_STOP;
+}
+
+/* Whatever has no policy is dropped: `ip xfrm policy setdefault block`. */
+static bool blocks_by_default(void)
+{
+	char buf[64] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *req = mnl_nlmsg_put_header(buf);
+	bool blocks = false;
+
+	req->nlmsg_type = XFRM_MSG_GETDEFAULT;
+	req->nlmsg_flags = NLM_F_REQUEST;
+	memset(mnl_nlmsg_put_extra_header(req, sizeof(struct xfrm_userpolicy_default)), 0,
+	       sizeof(struct xfrm_userpolicy_default));
+	ask(NETLINK_XFRM, req, take_default, &blocks);
+	return blocks;
+}
+
+static bool has_filters(int ifindex)
+{
+	return rtnl_filters(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)) > 0 ||
+	       rtnl_filters(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)) > 0 ||
+	       rtnl_filters(ifindex, TC_H_ROOT) > 0;
+}
+
+/* Queues that send everything, as it comes or in a fair order, miss nothing. */
+static bool has_queue(int ifindex)
+{
+	static const char *const plain[] = {
+		"", "noop", "noqueue", "pfifo_fast", "pfifo", "bfifo", "fq", "fq_codel", "codel",
+		"sfq", "mq",
+	};
+	char kind[16];
+	size_t i;
+
+	rtnl_root_qdisc(ifindex, kind, sizeof(kind));
+	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		if (!strcmp(kind, plain[i]))
+			return false;
+	return true;
+}
+
+__u32 forward_obstacles(void)
+{
+	return (has_policies() || blocks_by_default() ? RTCACHE_IPSEC : 0) |
+	       (has_netfilter() ? RTCACHE_NETFILTER : 0);
+}
+
+__u32 forward_obstacles_of(int ifindex)
+{
+	return (has_filters(ifindex) ? RTCACHE_TC : 0) |
+	       (has_queue(ifindex) ? RTCACHE_QDISC : 0);
+}
+
+static void warn_of(const struct device *dev)
+{
+	__u32 obstacles = forward_obstacles_of(dev->ifindex);
+
+	if (obstacles & RTCACHE_TC)
+		p_warn("device %s has tc filters; packets forwarded in XDP do not meet them (with "
+		       "the module they do)", dev->name);
+	if (obstacles & RTCACHE_QDISC)
+		p_warn("device %s has a queue with classes or a rate; packets forwarded in XDP do "
+		       "not wait there (with the module they do)", dev->name);
 }
 
 /*
@@ -147,22 +257,18 @@ static bool has_filters(const struct device *dev)
  */
 int forward_look_about(const struct forward_devices *d)
 {
-	const struct device *dev;
+	__u32 obstacles = forward_obstacles();
 	int i;
 
-	if (has_ipsec()) {
+	if (obstacles & RTCACHE_IPSEC) {
 		p_err("there are IPsec policies in this namespace, and what is forwarded in XDP "
 		      "would pass them by; with the module such packets are left to the stack");
 		return EXIT_REFUSED;
 	}
-	if (has_netfilter())
+	if (obstacles & RTCACHE_NETFILTER)
 		p_warn("there are netfilter hooks in this namespace; packets forwarded in XDP do "
 		       "not meet them (with the module they do)");
-	for (i = 0; i < d->nr; i++) {
-		dev = &d->all[d->chosen[i]];
-		if (has_filters(dev))
-			p_warn("device %s has tc filters; packets forwarded in XDP do not meet them "
-			       "(with the module they do)", dev->name);
-	}
+	for (i = 0; i < d->nr; i++)
+		warn_of(&d->all[d->chosen[i]]);
 	return EXIT_OK;
 }

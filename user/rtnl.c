@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
@@ -20,6 +21,7 @@ struct dump {
 	struct device *devices;
 	int ifindex;		/* of which device a qdisc or filter counts, */
 	const char *kind;	/* and of which kind; NULL: any */
+	char root[16];
 	int count;
 };
 
@@ -195,6 +197,27 @@ int rtnl_has_qdisc(int ifindex, const char *kind)
 	int ret = dump(RTM_GETQDISC, &tc, sizeof(tc), count_tc, &d);
 
 	return ret ? ret : d.count > 0;
+}
+
+static int take_root(const struct nlmsghdr *msg, void *arg)
+{
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(msg);
+	const struct nlattr *kind = find_attr(msg, sizeof(*tc), TCA_KIND);
+	struct dump *d = arg;
+
+	if (tc->tcm_ifindex == d->ifindex && tc->tcm_parent == TC_H_ROOT && kind)
+		snprintf(d->root, sizeof(d->root), "%s", mnl_attr_get_str(kind));
+	return MNL_CB_OK;
+}
+
+int rtnl_root_qdisc(int ifindex, char *kind, size_t size)
+{
+	struct tcmsg tc = { .tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex };
+	struct dump d = { .ifindex = ifindex };
+	int ret = dump(RTM_GETQDISC, &tc, sizeof(tc), take_root, &d);
+
+	snprintf(kind, size, "%s", ret ? "" : d.root);
+	return ret;
 }
 
 int rtnl_filters(int ifindex, __u32 parent)

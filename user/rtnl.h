@@ -4,6 +4,7 @@
 #define VESTIGE_RTNL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <linux/if.h>
 #include <linux/types.h>
 
@@ -29,6 +30,9 @@ int rtnl_devices(struct device **devices);
 
 /* Does the device have this qdisc? 1, 0, negative errno. */
 int rtnl_has_qdisc(int ifindex, const char *kind);
+
+/* Kind of the qdisc that sends; empty: none. size: of kind. 0 or negative errno. */
+int rtnl_root_qdisc(int ifindex, char *kind, size_t size);
 
 /* Number of tc filters at parent of the device, ours too; negative errno. */
 int rtnl_filters(int ifindex, __u32 parent);

@@ -98,6 +98,87 @@ without_module()
 	says 0 'without the module every packet asks' attach in0 out1 && says 0 '' detach
 }
 
+# --- what is in the way, without the module ---------------------------------------------
+
+doctor()
+{
+	vestige "$ROUTER" -j doctor | jq -r '.[] | select(.check == "forward") |
+		"\(.result): \(.found)"'
+}
+
+doctor_says()	# pattern
+{
+	local out
+	out=$(doctor)
+	grep -q -- "$1" <<<"$out" || { echo "doctor: $out"; return 1; }
+}
+
+# Nothing before, attach and doctor warn of it, nothing after.
+warned()	# pattern-of-attach pattern-of-doctor do undo: each a string
+{
+	local rc
+	says 0 '' attach in0 out1 && ! doctor_says "$2" >/dev/null && eval "$3" &&
+		doctor_says "warn: $2" && says 0 '' detach && says 0 "$1" attach in0 out1 &&
+		doctor_says "warn: $2"
+	rc=$?
+	eval "$4"
+	! doctor_says "$2" >/dev/null || rc=1
+	says 0 '' detach && return "$rc"
+}
+
+# Nothing that should have been encrypted, or kept, leaves.
+refused_ipsec()	# do undo: each a string
+{
+	local rc
+	says 0 '' attach in0 out1 && eval "$1" && doctor_says 'warn: IPsec policies' && says 0 '' detach &&
+		refused 2 'there are IPsec policies' attach in0 out1
+	rc=$?
+	eval "$2"
+	says 0 '' attach in0 out1 && ! doctor_says IPsec >/dev/null && says 0 '' detach &&
+		return "$rc"
+}
+
+doctor_follows()
+{
+	doctor_says 'ok: nothing is forwarded here' && says 0 '' attach in0 out1 &&
+		doctor_says 'warn: nobody tells of changes' && keep_generations &&
+		busywait $((5000 * SLOW)) doctor_says 'ok: nothing is in the way'
+	local rc=$?
+	says 0 '' detach && kill_pid "$KEEPER" && return "$rc"
+}
+
+obstacles()
+{
+	local gen=${TOOLS%/net}/rtcache/gen
+	tap_test "doctor: nothing forwarded, nobody follows, all is well" doctor_follows
+	tap_test "a tc filter" warned 'has tc filters' 'tc filters on out1' "
+		tc -n $ROUTER qdisc add dev out1 clsact &&
+		tc -n $ROUTER filter add dev out1 egress u32 match u32 0 0" \
+		"tc -n $ROUTER qdisc del dev out1 clsact"
+	tap_test "a queue with a rate" warned 'a queue with classes' 'a queue with .* on in0' \
+		"tc -n $ROUTER qdisc add dev in0 root tbf rate 1mbit burst 10k latency 50ms" \
+		"tc -n $ROUTER qdisc del dev in0 root"
+	tap_test "a chain of netfilter" warned 'netfilter hooks' 'netfilter hooks' \
+		"in_ns $ROUTER $gen chain add 225" "in_ns $ROUTER $gen chain del"
+	tap_test "an IPsec policy" refused_ipsec "ip -n $ROUTER xfrm policy add src 10.0.0.0/8 \
+		dst 10.0.0.0/8 dir fwd action block" "ip -n $ROUTER xfrm policy flush"
+	tap_test "what has no IPsec policy is blocked" refused_ipsec \
+		"ip -n $ROUTER xfrm policy setdefault fwd block" \
+		"ip -n $ROUTER xfrm policy setdefault fwd accept"
+}
+
+# The kernel takes no BPF from who lacks the capability: at the first map.
+not_loaded()
+{
+	local out rc
+	out=$(in_ns "$ROUTER" setpriv --bounding-set=-bpf,-sys_admin,-perfmon \
+		--inh-caps=-bpf,-sys_admin,-perfmon "$VESTIGE" forward attach in0 out1 2>&1)
+	rc=$?
+	[ "$rc" = 2 ] && grep -q 'the kernel refuses BPF' <<<"$out" && is_bare && return
+	echo "exit $rc: $out"
+	return 1
+}
+
 generic()
 {
 	says 0 '' attach in0 out1 mode generic &&
@@ -174,6 +255,8 @@ tap_test "attach, twice, show, stats, detach" whole_life
 tap_test "the warning without the module" without_module
 tap_test "mode generic" generic
 tap_test "leaves by a device that was not named" only_ours
+have_module || obstacles
+tap_test "a program that is not loaded leaves nothing" not_loaded
 tap_test "attach cut short at each step" cut_attach
 tap_test "detach cut short at each step" cut_detach
 tap_test "a namespace that is gone" stale_folder

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* chain.h - gen chain add|del: an empty chain of nftables where IPv4 is forwarded. */
+/* chain.h - gen chain add [PRIORITY]|del: an empty chain of nftables where IPv4 is forwarded. */
 #ifndef SELFTESTS_RTCACHE_CHAIN_H
 #define SELFTESTS_RTCACHE_CHAIN_H
 
@@ -28,9 +28,9 @@ static void batch_add(struct batch *b, struct msg *m)
 	b->len += NLMSG_ALIGN(m->n.nlmsg_len);
 }
 
-static void chain_put_hook(struct msg *m)
+static void chain_put_hook(struct msg *m, int priority)
 {
-	uint32_t hook[2] = { htonl(NF_INET_FORWARD), 0 };
+	uint32_t hook[2] = { htonl(NF_INET_FORWARD), htonl(priority) };
 	struct nlattr nest[4];
 
 	memset(nest, 0, sizeof(nest));
@@ -41,7 +41,7 @@ static void chain_put_hook(struct msg *m)
 	msg_put(m, NFTA_CHAIN_HOOK | NLA_F_NESTED, nest, sizeof(nest));
 }
 
-static int chain(bool add)
+static int chain(bool add, int priority)
 {
 	static const char name[] = "vestige";
 	int fd = nl_open(NETLINK_NETFILTER), subsys = NFNL_SUBSYS_NFTABLES << 8;
@@ -58,7 +58,7 @@ static int chain(bool add)
 		batch_begin(&m, subsys | NFT_MSG_NEWCHAIN, AF_INET, NLM_F_CREATE);
 		msg_put(&m, NFTA_CHAIN_TABLE, name, sizeof(name));
 		msg_put(&m, NFTA_CHAIN_NAME, name, sizeof(name));
-		chain_put_hook(&m);
+		chain_put_hook(&m, priority);
 		msg_put(&m, NFTA_CHAIN_TYPE, "filter", sizeof("filter"));
 		batch_add(&b, &m);
 	}

@@ -248,12 +248,20 @@ if modprobe nf_tables 2>/dev/null || [ -e /sys/module/nf_tables ]; then
 	tap_test 'a chain of netfilter' obstacle_comes 1 gen "$A" chain add
 	tap_test 'of IPv4 only' eval "! obstacle inet6 1"
 	tap_test 'no chain of netfilter' obstacle_goes 1 gen "$A" chain del
+	# Where SELinux has its hooks, which are nobody's rules.
+	tap_test 'a chain at priority 225' obstacle_comes 1 gen "$A" chain add 225
+	tap_test 'no chain there' obstacle_goes 1 gen "$A" chain del
+	tap_test 'a chain at priority -225' obstacle_comes 1 gen "$A" chain add -225
+	tap_test 'nor there' obstacle_goes 1 gen "$A" chain del
 else
 	tap_skip 'a chain of netfilter' 'needs nftables'
 fi
 tap_test 'an IPsec policy' obstacle_comes 16 ip -n "$A" xfrm policy add src 10.0.0.0/8 \
 	dst 10.0.0.0/8 dir out action block
 tap_test 'no IPsec policy' obstacle_goes 16 ip -n "$A" xfrm policy flush
+tap_test 'what has no policy is blocked' obstacle_comes 16 \
+	ip -n "$A" xfrm policy setdefault fwd block
+tap_test 'and is not' obstacle_goes 16 ip -n "$A" xfrm policy setdefault fwd accept
 # The notifiers tell of the first route of a prefix only.
 ip -n "$A" route add 10.8.0.0/16 dev d2 tos 0x20
 tap_test 'a route behind the first of its prefix' \

@@ -9,7 +9,7 @@
  *	gen listen MS			events, one in a line, until nothing came for MS
  *	gen hold N			flushes N copies again and again: how long each takes
  *	gen flip 4|6 N			see flip.h
- *	gen chain add|del		see chain.h
+ *	gen chain add [PRIORITY]|del	see chain.h
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -257,6 +257,9 @@ int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
 
+	/* Without the module, too. */
+	if (!strcmp(verb, "chain") && argc > 2)
+		return chain(!strcmp(argv[2], "add"), argc > 3 ? atoi(argv[3]) : 0);
 	genl = nl_open(NETLINK_GENERIC);
 	family = genl_resolve(genl, VESTIGE_RTCACHE_NAME, VESTIGE_RTCACHE_EVENTS, &group);
 	if (family < 0) {
@@ -275,8 +278,6 @@ int main(int argc, char **argv)
 		return listen_to(atoi(argv[2]));
 	else if (!strcmp(verb, "hold") && argc > 2)
 		return hold(atol(argv[2]));
-	else if (!strcmp(verb, "chain") && argc > 2)
-		return chain(!strcmp(argv[2], "add"));
 	else if (!strcmp(verb, "flip") && argc > 3)
 		return flip(atoi(argv[2]), atoi(argv[3]));
 	else
