@@ -113,6 +113,21 @@ static __always_inline void forward_count(struct forward_cpu *cpu, __u32 n)
 		cpu->counter[n]++;
 }
 
+/*
+ * CLOCK_MONOTONIC as of the last tick. The coarse clock is set by it, so that it is asked
+ * once a tick; who asks while another CPU is setting it is a tick late.
+ */
+static __always_inline __u64 forward_now(struct forward_cpu *cpu)
+{
+	__u64 tick = bpf_jiffies64();
+
+	if (cpu->tick != tick) {
+		cpu->now = bpf_ktime_get_coarse_ns();
+		cpu->tick = tick;
+	}
+	return cpu->now;
+}
+
 /* Ethernet and at most one tag; a second one is for devices on VLAN devices. */
 static __always_inline int flow_read_link(struct xdp_md *ctx, struct flow_frame *f, __be16 *proto)
 {

@@ -151,11 +151,9 @@ static __always_inline int forward_packet(struct xdp_md *ctx, struct forward_cpu
 		return FORWARD_pass_error;
 	if (*(volatile __u32 *)&g->obstacles[family] & ~bypass)
 		return FORWARD_pass_obstacle;
-	now = bpf_ktime_get_coarse_ns();
-	gen = rtcache_take(g, family, now);
-	if (gen && !forward_looks(cpu))
-		gen = 0;
-	hash = flow_hash(v6, &k, geo.seed[0], geo.seed[1]);
+	now = forward_now(cpu);
+	gen = forward_looks(cpu) ? rtcache_take(g, family, now) : 0;
+	hash = gen ? flow_hash(v6, &k, geo.seed[0], geo.seed[1]) : 0;
 	flow = gen ? flow_find(v6, flow_home(geo.buckets, hash), hash, &k, &way) : 0;
 	if (flow && way.gen == gen) {
 		forward_found(cpu);

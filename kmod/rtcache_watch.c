@@ -103,6 +103,8 @@ static u32 rtcache_ipsec(const struct net *net)
 
 static void rtcache_look_net4(const struct net *net, struct rtcache_look *look)
 {
+	/* A device's own setting and everybody's count together. */
+	rtcache_mix(look, jhash2((const u32 *)net->ipv4.devconf_all->data, IPV4_DEVCONF_MAX, 0));
 	rtcache_mix(look, READ_ONCE(net->ipv4.sysctl_ip_fwd_use_pmtu));
 	rtcache_mix(look, READ_ONCE(net->ipv4.sysctl_ip_fwd_update_priority));
 #ifdef CONFIG_IP_ROUTE_MULTIPATH

@@ -184,7 +184,8 @@ enum forward_counter {
 /*
  * What each CPU keeps for itself. misses: of flows that were looked for, since hits was
  * taken. A CPU is flooded when nearly all it sees are flows of one packet: then it looks
- * for one in eight only, so that the rest cost no more than a lookup.
+ * for some only, one in 2^flooded, so that the rest cost no more than a lookup. The longer
+ * it lasts, the fewer.
  */
 struct forward_cpu {
 	__u64 counter[FORWARD_COUNTS];
@@ -193,16 +194,26 @@ struct forward_cpu {
 	__u32 flooded;
 	__u32 turn;
 	__u32 pad;
+	__u64 tick;		/* of the kernel, when it was */
+	__u64 now;		/* this late, in ns */
 };
 
 #define FORWARD_WINDOW	512	/* misses */
 #define FORWARD_FEW	64	/* hits meanwhile: less is a flood */
-#define FORWARD_SAMPLE	8
+#define FORWARD_FLOODED	3	/* at first one in 8 is looked for, */
+#define FORWARD_DROWNED	9	/* and at last one in 512 */
 
 /* Is this packet's flow looked for? */
 static __always_inline int forward_looks(struct forward_cpu *cpu)
 {
-	return !cpu->flooded || !(++cpu->turn % FORWARD_SAMPLE);
+	return !cpu->flooded || !(++cpu->turn & ((1u << (cpu->flooded & 15)) - 1));
+}
+
+static __always_inline __u32 forward_deeper(__u32 flooded)
+{
+	if (!flooded)
+		return FORWARD_FLOODED;
+	return flooded + 2 < FORWARD_DROWNED ? flooded + 2 : FORWARD_DROWNED;
 }
 
 /* It was, and is there, and counted: enough of these, and the flood is over. */
@@ -217,7 +228,8 @@ static __always_inline void forward_missed(struct forward_cpu *cpu)
 {
 	if (++cpu->misses < FORWARD_WINDOW)
 		return;
-	cpu->flooded = cpu->counter[FORWARD_hit] - cpu->hits < FORWARD_FEW;
+	cpu->flooded = cpu->counter[FORWARD_hit] - cpu->hits < FORWARD_FEW ?
+		       forward_deeper(cpu->flooded) : 0;
 	cpu->hits = cpu->counter[FORWARD_hit];
 	cpu->misses = 0;
 }

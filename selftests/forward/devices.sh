@@ -6,8 +6,13 @@
 # rp_filter, in a bridge, in another namespace, gone, new; VLANs, in and out; taps.
 #
 # What a test expects is what the stack does; that it is done in XDP the counters show.
+#
+#	FAMILIES="4 6"	which
+#	KEEPER=follow	without the module, although it is there
 # shellcheck source=selftests/forward/lib.sh
 . "$(dirname "$0")/lib.sh"
+
+FAMILIES=${FAMILIES:-4 6}
 
 #	$SRC			$ROUTER				$FAR
 #	s0.10 10.0.3.2 -------- in0.10 10.0.3.1   out1.20 10.0.4.1 -- f1.20 10.0.4.2
@@ -313,13 +318,29 @@ vlan_tests()
 	tap_test "IPv$1: from VLAN to VLAN" from_vlan_to_vlan "$1"
 	tap_test "IPv$1: two tags" two_tags "$1"
 	tap_test "IPv$1: from a tap into a VLAN" from_tap_to_vlan "$1"
+}
+
+vlan_changes()
+{
 	tap_test "IPv$1: a VLAN device is set down" vlan_down "$1"
 	tap_test "IPv$1: a VLAN device is put into a bridge" vlan_in_a_bridge "$1"
 	tap_test "IPv$1: a VLAN device is deleted, made anew; another comes" vlan_anew "$1"
 	tap_test "IPv$1: a VLAN device moves to another namespace" vlan_moves "$1"
 }
 
+# Nor does the kernel load it again, when it is asked for.
+without_module()
+{
+	local path
+	have_module || modprobe vestige 2>/dev/null || tap_skip_all "devices.sh has it all"
+	modprobe -r vestige || exit 1
+	path=$(cat /proc/sys/kernel/modprobe)
+	defer eval "echo $path >/proc/sys/kernel/modprobe"
+	echo /bin/false >/proc/sys/kernel/modprobe
+}
+
 tap_start
+[ "${KEEPER-}" != follow ] || without_module
 command -v ethtool >/dev/null || tap_skip_all "needs ethtool"
 setup_router 1 && setup_ns OTHER && setup_taps || exit 1
 can_vlan && setup_vlans && vlans=1
@@ -332,10 +353,13 @@ vestige "$ROUTER" forward attach in0 out1 tin tout age $((5 * SLOW))s 2>"$TMP/at
 keep_generations
 echo "# generations by $(have_module && echo the module || echo "follow, waiting $WINDOW ms")"
 [ -z "${vlans-}" ] || tap_test "a VLAN device that was in a bridge" in_a_bridge_already
-for f in 4 6; do
+for f in $FAMILIES; do
 	# In the emulated machines: not every host has VLANs.
 	[ -z "${vlans-}" ] || vlan_tests "$f"
 	tap_test "IPv$f: from tap to tap" from_tap_to_tap "$f"
+done
+for f in $FAMILIES; do
+	[ -z "${vlans-}" ] || vlan_changes "$f"
 	tap_test "IPv$f: a device is put into a bridge" device_in_a_bridge "$f"
 	tap_test "IPv$f: a device gets another MAC" another_mac "$f"
 done

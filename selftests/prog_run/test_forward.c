@@ -6,31 +6,10 @@
  * with one, when the flow is cached; and again, when it is hit. What passes must be as it
  * came, byte for byte; what leaves must be what a router makes of it, byte for byte.
  */
-#include <linux/if_ether.h>
-
 #include "forward.h"
+#include "forward_frame.h"
 
 #define PATIENCE	50000	/* instructions; the verifier of any kernel has a million */
-
-struct row {
-	const char *name;
-	int want;		/* FORWARD_GO, or the counter */
-	int v6;
-	const char *src, *dst;	/* NULL: 10.0.1.2, 10.9.9.9; fd00:1::2, fd09::9 */
-	int tags;		/* VLAN tags, */
-	__u16 tci[2];
-	__u16 type;		/* of the outer one; 0: 0x8100 */
-	int out_vid;		/* of what leaves; 0: none */
-	__u8 proto, ttl, tos;
-	__u8 l4[4];		/* its first bytes */
-	__u32 payload, behind;
-	__u16 frag, ethertype;
-	__u8 first;
-	int options, damage;
-	__u32 cut;
-	const __u8 *dmac;
-	__u8 smac_other;
-};
 
 static const __u8 other[6] = { 2, 0, 0, 0, 9, 9 }, group[6] = { 1, 0, 0x5e, 0, 0, 1 };
 static const __u8 everybody[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -130,124 +109,6 @@ static const struct row rows[] = {
 	{ "by a device without us", FORWARD_pass_no_hook, .v6 = 1, .dst = "fd06::1" },
 	{ "back where it came from", FORWARD_pass_same_device, .v6 = 1, .dst = "fd00:1::9" },
 };
-
-/* --- frames ---------------------------------------------------------------------------- */
-
-static void put(struct bytes *f, const void *data, size_t len)
-{
-	memcpy(f->b + f->len, data, len);
-	f->len += len;
-}
-
-static void put16(struct bytes *f, __u16 v)
-{
-	v = htons(v);
-	put(f, &v, 2);
-}
-
-static __u16 sum_of(const __u8 *b, size_t len)
-{
-	__u32 sum = 0;
-
-	for (size_t i = 0; i < len; i++)
-		sum += i & 1 ? b[i] : b[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
-
-static __u8 proto_of(const struct row *r)
-{
-	return r->proto == 255 ? 0 : r->proto ? r->proto : 17;
-}
-
-static void put_ip4(struct bytes *f, const struct row *r, __u8 ttl)
-{
-	struct iphdr ip = { .version = 4, .ihl = 5 + r->options / 4 };
-	__u8 pad[40] = { 1, 1, 1, 1 };
-	__u32 at = f->len;
-	__u16 sum;
-
-	ip.tos = r->tos;
-	ip.tot_len = htons(sizeof(ip) + r->options + 8 + r->payload);
-	ip.id = htons(0x1234);
-	ip.frag_off = htons(r->frag);
-	ip.ttl = ttl;
-	ip.protocol = proto_of(r);
-	inet_pton(AF_INET, r->src ? r->src : "10.0.1.2", &ip.saddr);
-	inet_pton(AF_INET, r->dst ? r->dst : "10.9.9.9", &ip.daddr);
-	put(f, &ip, sizeof(ip));
-	put(f, pad, r->options);
-	if (r->first)
-		f->b[at] = r->first;
-	sum = htons(sum_of(f->b + at, sizeof(ip) + r->options) + r->damage);
-	memcpy(f->b + at + 10, &sum, 2);
-}
-
-static void put_ip6(struct bytes *f, const struct row *r, __u8 ttl)
-{
-	struct ipv6hdr ip = { .version = 6, .priority = r->tos >> 4, .hop_limit = ttl };
-	__u32 at = f->len;
-
-	ip.flow_lbl[0] = r->tos << 4 | 5;
-	ip.flow_lbl[2] = 0x77;
-	ip.payload_len = htons(8 + r->payload);
-	ip.nexthdr = proto_of(r);
-	inet_pton(AF_INET6, r->src ? r->src : "fd00:1::2", &ip.saddr);
-	inet_pton(AF_INET6, r->dst ? r->dst : "fd09::9", &ip.daddr);
-	put(f, &ip, sizeof(ip));
-	if (r->first)
-		f->b[at] = r->first;
-}
-
-static void put_rest(struct bytes *f, const struct row *r, __u8 ttl)
-{
-	__u8 l4[8] = { 0x12, 0x34, 0, 80, 0, 8, 0x55, 0x66 };
-
-	if (r->ethertype)
-		put16(f, r->ethertype);
-	else
-		put16(f, r->v6 ? ETH_P_IPV6 : ETH_P_IP);
-	if (r->v6)
-		put_ip6(f, r, ttl);
-	else
-		put_ip4(f, r, ttl);
-	if (r->proto == 1 || r->proto == 58)
-		memcpy(l4, r->l4, sizeof(r->l4));
-	put(f, l4, sizeof(l4));
-	for (__u32 i = 0; i < r->payload + r->behind; i++)
-		f->b[f->len++] = i * 7;
-	if (r->cut)
-		f->len = r->cut;
-}
-
-static struct bytes frame_in(const struct row *r)
-{
-	struct bytes f = { .len = 0 };
-
-	put(&f, r->dmac ? r->dmac : mac_in, 6);
-	put(&f, mac_src, 6);
-	for (int i = 0; i < r->tags; i++) {
-		put16(&f, !i && r->type ? r->type : 0x8100);
-		put16(&f, r->tci[i]);
-	}
-	put_rest(&f, r, r->ttl ? r->ttl : 64);
-	return f;
-}
-
-static struct bytes frame_out(const struct row *r)
-{
-	struct bytes f = { .len = 0 };
-
-	put(&f, mac_hop, 6);
-	put(&f, mac_out, 6);
-	if (r->out_vid) {
-		put16(&f, 0x8100);
-		put16(&f, r->out_vid);
-	}
-	put_rest(&f, r, (r->ttl ? r->ttl : 64) - 1);
-	return f;
-}
 
 /* --- rows ------------------------------------------------------------------------------- */
 
@@ -574,10 +435,10 @@ static void test_flood(void)
 	ksft_ok(!bad, "a flood of new flows is forwarded, and not written down");
 	in = frame_in(&plain);
 	want = frame_out(&plain);
-	for (int i = 0; i < FORWARD_SAMPLE * (FORWARD_FEW + 3); i++)
+	for (int i = 0; i < (FORWARD_FEW + 3) << FORWARD_DROWNED; i++)
 		run_forward(&in, if_in, &out);
 	bad = 0;
-	for (int i = 0; i < 2 * FORWARD_SAMPLE; i++)
+	for (int i = 0; i < 2 << FORWARD_DROWNED; i++)
 		bad += check_once(&in, &want, XDP_REDIRECT, FORWARD_hit);
 	ksft_ok(!bad, "after the flood flows are looked for again");
 }

@@ -236,6 +236,7 @@ tap_test 'forwarding of IPv6 is off, though' obstacle inet6 32
 tap_test 'on: seen, and IPv6 flushed' \
 	watched inet6 ns_set "$A" net.ipv6.conf.all.forwarding=1
 tap_test 'rp_filter' watched inet ns_set "$A" net.ipv4.conf.d2.rp_filter=2
+tap_test 'rp_filter of all' watched inet ns_set "$A" net.ipv4.conf.all.rp_filter=1
 tap_test 'choice among paths' watched inet ns_set "$A" net.ipv4.fib_multipath_hash_policy=1
 tap_test 'a tc filter' obstacle_comes 2 eval "
 	tc -n $A qdisc add dev d2 clsact &&

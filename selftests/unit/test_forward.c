@@ -402,9 +402,58 @@ static void test_claim(void)
 	ksft_ok(!bad, "a flow that is being written is nobody's");
 }
 
+/* Of so many packets, whose flows are there or not, how many are looked for? */
+static unsigned int looked_for(struct forward_cpu *cpu, unsigned int packets, int there)
+{
+	unsigned int looks = 0;
+
+	while (packets--) {
+		if (!forward_looks(cpu))
+			continue;
+		looks++;
+		if (there) {
+			forward_found(cpu);
+			cpu->counter[FORWARD_hit]++;
+		} else {
+			forward_missed(cpu);
+		}
+	}
+	return looks;
+}
+
+/* All until it is one, then fewer and fewer; all again soon after it is over. */
+static void test_sampling(void)
+{
+	struct forward_cpu cpu = {};
+	unsigned int calm, first, deep, after;
+	int bad;
+
+	calm = looked_for(&cpu, 100000, 1);
+	first = looked_for(&cpu, FORWARD_WINDOW, 0);
+	looked_for(&cpu, FORWARD_WINDOW << (FORWARD_DROWNED + 1), 0);
+	deep = looked_for(&cpu, 128 << 10, 0);
+	looked_for(&cpu, (FORWARD_FEW + 2) << FORWARD_DROWNED, 1);
+	after = looked_for(&cpu, 1000, 1);
+	bad = calm != 100000 || first != FORWARD_WINDOW || deep != 128 << 10 >> FORWARD_DROWNED ||
+	      after != 1000;
+	ksft_ok(!bad, "a flood is looked for less and less (%u, %u, %u, %u)", calm, first, deep,
+		after);
+}
+
+/* One packet in four has a flow that is there: no flood. */
+static void test_no_flood(void)
+{
+	struct forward_cpu cpu = {};
+	unsigned int looks = 0;
+
+	for (int i = 0; i < 100000; i++)
+		looks += looked_for(&cpu, 1, i % 4 == 0);
+	ksft_ok(looks == 100000, "a quarter of hits is no flood");
+}
+
 int main(void)
 {
-	ksft_plan(15);
+	ksft_plan(17);
 	test_ttl();
 	test_wrap();
 	test_look4();
@@ -420,5 +469,7 @@ int main(void)
 	test_flood();
 	test_counters();
 	test_claim();
+	test_sampling();
+	test_no_flood();
 	return ksft_end();
 }
