@@ -41,7 +41,7 @@ static u8 rtcache_device_state(const struct net_device *dev)
 /* As IN_DEV_RPFILTER(): the larger of the device's own and everybody's. */
 static u8 rtcache_rp_filter(const struct net_device *dev)
 {
-	const struct in_device *in_dev = __in_dev_get_rcu(dev);
+	struct in_device *in_dev = __in_dev_get_rcu(dev);	/* 6.1: not const */
 
 	return in_dev ? IN_DEV_MAXCONF(in_dev, RP_FILTER) : 0;
 }

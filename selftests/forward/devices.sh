@@ -242,7 +242,7 @@ strict_renamed()
 	ip -n "$ROUTER" link set new0 down
 	ip -n "$ROUTER" link set new0 name in0
 	ip -n "$ROUTER" link set in0 up
-	address "$ROUTER" in0 10.0.1.1 fd00:1::1
+	ip -n "$ROUTER" addr replace fd00:1::1/64 dev in0 nodad
 	return "$rc"
 }
 
