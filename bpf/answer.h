@@ -2,9 +2,10 @@
 /*
  * answer.h - turn the frame that came into the ACK that goes back.
  *
- * The answer leaves where the segment came in, to the station that sent it;
- * neither routing nor netfilter sees it. Its IP header is plain: no options, no
- * extension headers, no fragmenting, DSCP 0.
+ * The answer leaves where the segment came in, to the station that sent it, or
+ * by another device, where the route is known to lead out of that (path.h);
+ * netfilter does not see it. Its IP header is plain: no options, no extension
+ * headers, no fragmenting, DSCP 0.
  */
 #ifndef VESTIGE_BPF_ANSWER_H
 #define VESTIGE_BPF_ANSWER_H

@@ -9,8 +9,7 @@
 #ifndef VESTIGE_BPF_LATE_H
 #define VESTIGE_BPF_LATE_H
 
-#include "record.h"
-#include "answer.h"
+#include "elsewhere.h"
 #include <vestige/tcpopt.h>
 
 enum vtw_fate {
@@ -18,6 +17,7 @@ enum vtw_fate {
 	VTW_SWALLOW,
 	VTW_ANSWER_IT,		/* turn the frame round, then send it back */
 	VTW_SEND_BACK,		/* the frame is the answer now */
+	VTW_SEND_ON,		/* so it is, and leaves by another device than it came by */
 	VTW_BEGIN_AGAIN,	/* 2MSL; then what `then` says */
 };
 
@@ -39,6 +39,7 @@ struct vtw_work {
 	struct vtw_segment g;
 	struct vtw_decision d;
 	struct vtw_ack ack;
+	__u32 oif;			/* of VTW_SEND_ON */
 	enum vtw_fate then;		/* after 2MSL has begun again */
 };
 
@@ -360,8 +361,11 @@ static __always_inline enum vtw_fate vtw_answer_it(void *ctx, int xdp, int v6,
 						   const struct vtw_key *k)
 {
 	struct vtw_work *w = vtw_only(&desk);
+	__u32 oif = w ? vtw_elsewhere(ctx, xdp, v6, k, w->s.word) : 0;
+	int on = oif && vtw_can_go_on(xdp, f);
 
-	if (!w || vtw_turn(ctx, xdp, v6, f, k, &w->ack, w->partial)) {
+	if (!w || vtw_turn(ctx, xdp, v6, f, k, &w->ack, w->partial) ||
+	    (on && vtw_lift(ctx, f))) {
 		STAT(unanswerable);
 		return VTW_SWALLOW;
 	}
@@ -374,7 +378,12 @@ static __always_inline enum vtw_fate vtw_answer_it(void *ctx, int xdp, int v6,
 	if (xdp)
 		STAT(answered_xdp);
 	vtw_tell(v6, k, VTW_EV_ANSWERED, w->s.word, 0);
-	return VTW_SEND_BACK;
+	if (on)
+		STAT(answered_routed);
+	else if (oif)
+		STAT(answered_astray);
+	w->oif = oif;
+	return on ? VTW_SEND_ON : VTW_SEND_BACK;
 }
 
 static __always_inline void vtw_segment_of(void *ctx, int xdp, int v6, const struct vtw_frame *f,

@@ -13,12 +13,11 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 #include <vestige/vtw.h>
+#include <vestige/path.h>
+#include "rtcache.h"	/* netns_cookie, gens */
 
 /* Geometry of the tables: [0] IPv4, [1] IPv6. */
 const volatile struct vtw_geometry geo[2];
-
-/* The one network namespace that this set of programs serves. */
-const volatile __u64 netns_cookie;
 
 /* Jiffies a second. */
 const volatile __u32 hz = 250;
@@ -47,6 +46,9 @@ ARRAY(ports, BPF_F_MMAPABLE, 1, struct vtw_ports);
 
 /* The last rate-limited answers, by low bits of the tuple's hash. */
 ARRAY(oow, 0, 1, struct vtw_oow);
+
+/* By which device peers are reached, under the generation of `gens`. */
+ARRAY(paths, 0, VTW_PATHS, struct vtw_path);
 
 /*
  * Filled for devices with the XDP hook; a device that is missing takes

@@ -5,7 +5,7 @@
 #ifndef VESTIGE_BPF_SOCK_H
 #define VESTIGE_BPF_SOCK_H
 
-#include "record.h"
+#include "path.h"
 #include <vestige/mslt.h>
 
 #define AF_INET		2
@@ -13,6 +13,7 @@
 #define IFF_LOOPBACK	0x8
 #define IFF_POINTOPOINT	0x10
 #define RTF_GATEWAY	0x2
+#define DST_OBSOLETE_FORCE_CHK	(-1)
 
 #define VTW_TIMEWAIT_LEN_MS	60000	/* TCP_TIMEWAIT_LEN */
 
@@ -144,33 +145,111 @@ static __always_inline int vtw_own_address(int v6, const struct vtw_key *k)
 	       k->laddr[2] == k->raddr[2] && k->laddr[3] == k->raddr[3];
 }
 
-/* The route: what is behind a dst_entry depends on the family it routes. */
-static __always_inline void vtw_route(struct tcp_sock *tp, int v6, struct vtw_nearness *n)
+/* What is behind a dst_entry depends on the family that it routes. */
+static __always_inline union vtw_path_word vtw_route(struct dst_entry *dst, int v6)
 {
-	struct dst_entry *dst = tp->inet_conn.icsk_inet.sk.sk_dst_cache;
-	struct net_device *dev;
+	union vtw_path_word path = { .near = VTW_PATH_KNOWN };
+	struct net_device *dev = dst->dev;
 	__u32 flags = 0;
 	__u8 gateway = 0;
 
-	if (!dst)
-		return;
-	n->has_route = 1;
-	dev = dst->dev;
 	/*
 	 * Behind a point-to-point device may be anybody, without a gateway in
 	 * the route.
 	 */
 	if (dev) {
-		n->loopback_route = !!(dev->flags & IFF_LOOPBACK);
-		n->gateway = !!(dev->flags & IFF_POINTOPOINT);
+		path.ifindex = dev->ifindex;
+		if (dev->flags & IFF_LOOPBACK)
+			path.near |= VTW_PATH_LOOPBACK;
+		if (dev->flags & IFF_POINTOPOINT)
+			path.near |= VTW_PATH_GATEWAY;
 	}
 	if (v6) {
 		bpf_core_read(&flags, sizeof(flags), &((struct rt6_info *)dst)->rt6i_flags);
-		n->gateway |= !!(flags & RTF_GATEWAY);
-		return;
+		gateway = !!(flags & RTF_GATEWAY);
+	} else {
+		bpf_core_read(&gateway, sizeof(gateway), &((struct rtable *)dst)->rt_uses_gateway);
 	}
-	bpf_core_read(&gateway, sizeof(gateway), &((struct rtable *)dst)->rt_uses_gateway);
-	n->gateway |= !!gateway;
+	if (gateway)
+		path.near |= VTW_PATH_GATEWAY;
+	return path;
+}
+
+/* ipv4_dst_check() */
+static __always_inline int vtw_stands4(struct net *ns, struct dst_entry *dst)
+{
+	int genid = 0;
+
+	return !bpf_core_read(&genid, sizeof(genid), &((struct rtable *)dst)->rt_genid) &&
+	       genid == ns->ipv4.rt_genid.counter;
+}
+
+/* ip6_dst_check(), but for routes whose lifetime is over: to the cache they are a change. */
+static __always_inline int vtw_stands6(struct tcp_sock *tp, struct net *ns,
+				       struct dst_entry *dst)
+{
+	struct ipv6_pinfo *np = tp->inet_conn.icsk_inet.pinet6;
+	struct rt6_info *rt = (struct rt6_info *)dst;
+	struct fib6_info *from = 0;
+	struct fib6_node *node = 0;
+	int sernum = 0;
+
+	if (bpf_core_read(&sernum, sizeof(sernum), &rt->sernum))
+		return 0;
+	if (sernum)
+		return sernum == ns->ipv6.fib6_sernum.counter;
+	if (!np || bpf_core_read(&from, sizeof(from), &rt->from) || !from ||
+	    bpf_core_read(&node, sizeof(node), &from->fib6_node) || !node ||
+	    bpf_core_read(&sernum, sizeof(sernum), &node->fn_sernum))
+		return 0;
+	return (__u32)sernum == np->dst_cookie;
+}
+
+/*
+ * Would the socket itself still use its route, so that it is what the routing table says
+ * now? The generation was read before: all that changed up to it has left its mark on the
+ * kernel's own caches since, and what changes later raises it. Neither IPsec nor a tunnel of
+ * the route would see what we send.
+ */
+static __always_inline int vtw_stands(struct tcp_sock *tp, struct net *ns, int v6,
+				      struct dst_entry *dst)
+{
+	if (dst->obsolete != DST_OBSOLETE_FORCE_CHK)
+		return 0;
+	return v6 ? vtw_stands6(tp, ns, dst) : vtw_stands4(ns, dst);
+}
+
+static __always_inline int vtw_wrapped(struct dst_entry *dst)
+{
+	return (bpf_core_field_exists(dst->xfrm) && dst->xfrm) ||
+	       (bpf_core_field_exists(dst->lwtstate) && dst->lwtstate);
+}
+
+/*
+ * How the peer is reached: by the route of the socket. Others learn it from us; if it is
+ * stale or gone, dropped after timeouts, we learn it from them. A socket bound to a device
+ * has a way of its own.
+ */
+static __always_inline union vtw_path_word vtw_path(struct tcp_sock *tp, struct net *ns, int v6,
+						    const struct vtw_key *k, int tracing)
+{
+	__u64 gen = k->ifindex ? 0 : vtw_path_gen(v6, tracing);
+	struct dst_entry *dst = tp->inet_conn.icsk_inet.sk.sk_dst_cache;
+	union vtw_path_word path = {}, known;
+
+	if (dst)
+		path = vtw_route(dst, v6);
+	if (!gen || (dst && vtw_wrapped(dst)))
+		return path;
+	if (dst && vtw_stands(tp, ns, v6, dst)) {
+		CALL(v6, path_learn, k, gen, path.all);
+		return path;
+	}
+	known.all = CALL(v6, path_find, k, gen);
+	if (!known.ifindex)
+		return path;
+	STAT(path_borrowed);
+	return known;
 }
 
 /* A rule's class, or VTW_RINGS when no prefix covers the peer. */
@@ -192,9 +271,11 @@ static __always_inline __u32 vtw_rule_class(int v6, const struct vtw_key *k)
 	return rule ? rule->class & (VTW_RINGS - 1) : VTW_RINGS;
 }
 
-static __always_inline __u32 vtw_class(struct tcp_sock *tp, int v6, const struct vtw_key *k,
-				       const struct vtw_config *cfg)
+static __always_inline __u32 vtw_class(struct tcp_sock *tp, struct net *ns, int v6,
+				       const struct vtw_key *k, const struct vtw_config *cfg,
+				       int tracing)
 {
+	union vtw_path_word path = vtw_path(tp, ns, v6, k, tracing);
 	__u32 class = vtw_rule_class(v6, k);
 	struct vtw_nearness n = {};
 
@@ -203,7 +284,9 @@ static __always_inline __u32 vtw_class(struct tcp_sock *tp, int v6, const struct
 	n.own_address = vtw_own_address(v6, k);
 	n.srtt_us = tp->srtt_us >> 3;
 	n.min_rtt_us = tp->rtt_min.s[0].v;
-	vtw_route(tp, v6, &n);
+	n.has_route = !!(path.near & VTW_PATH_KNOWN);
+	n.loopback_route = !!(path.near & VTW_PATH_LOOPBACK);
+	n.gateway = !!(path.near & VTW_PATH_GATEWAY);
 	return vtw_classify(&n, cfg->rtt_threshold_us);
 }
 
@@ -266,7 +349,7 @@ static __always_inline void vtw_note_sysctls(struct net *net)
 
 static __always_inline void vtw_draft(struct tcp_sock *tp, struct net *net, int v6, int orphan,
 				      const struct vtw_key *k, const struct vtw_config *cfg,
-				      struct vtw_draft *d)
+				      int tracing, struct vtw_draft *d)
 {
 	__u32 wscale = BPF_CORE_READ_BITFIELD(tp, rx_opt.rcv_wscale);
 	__u32 wnd = vtw_receive_window(tp) >> wscale;
@@ -279,7 +362,7 @@ static __always_inline void vtw_draft(struct tcp_sock *tp, struct net *net, int 
 	d->word.wnd = wnd < 65535 ? wnd : 65535;
 	d->word.wscale = wscale;
 	d->word.state = orphan ? VTW_FIN_WAIT2 : VTW_TIME_WAIT;
-	d->word.class = vtw_class(tp, v6, k, cfg);
+	d->word.class = vtw_class(tp, net, v6, k, cfg, tracing);
 	d->word.tsmode = vtw_tsmode(tp);
 	d->word.dev = vtw_dev_tag(k->ifindex);
 	d->length_ms = orphan ? vtw_fin_time(tp, net) : vtw_length(cfg, d->word.class);
@@ -344,7 +427,7 @@ static __always_inline void vtw_closes(struct tcp_sock *tp, int oldstate, int ne
 		return;
 	}
 	vtw_note_sysctls(ns);
-	vtw_draft(tp, ns, v6, orphan, &k, cfg, &d);
+	vtw_draft(tp, ns, v6, orphan, &k, cfg, net, &d);
 	if ((v6 ? vtw_enter6(&k, &d) : vtw_enter4(&k, &d)) > 0)
 		vtw_count_entered(net, orphan);
 }

@@ -114,6 +114,17 @@ static __always_inline int vtw_parse_skb(struct __sk_buff *skb, int eth, int in,
 	return vtw_parse(data, end, skb->len, eth, skb->protocol, in, f, k);
 }
 
+/*
+ * The kernel finds next hop and MAC by its own routing, restricted to that device. A frame that
+ * it can do neither for is dropped; the peer sends its segment again.
+ */
+static __always_inline int vtw_send_on(void)
+{
+	const struct vtw_work *w = vtw_only(&desk);
+
+	return w ? bpf_redirect_neigh(w->oif, 0, 0, 0) : TC_ACT_SHOT;
+}
+
 static __always_inline int vtw_arrives(struct __sk_buff *skb, int eth)
 {
 	struct vtw_key k = { .ifindex = skb->ingress_ifindex };
@@ -131,6 +142,8 @@ static __always_inline int vtw_arrives(struct __sk_buff *skb, int eth)
 	fate = f.v6 ? vtw_receive(skb, 0, 1, &f, &k) : vtw_receive(skb, 0, 0, &f, &k);
 	if (fate == VTW_SEND_BACK)
 		return bpf_redirect(skb->ifindex, 0);
+	if (fate == VTW_SEND_ON)
+		return vtw_send_on();
 	return fate == VTW_SWALLOW ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 

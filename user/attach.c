@@ -18,11 +18,13 @@
 
 #include "args.h"
 #include "cmd.h"
+#include "gens_module.h"
 #include "hook.h"
 #include "host.h"
 #include "load.h"
 #include "out.h"
 #include "pins.h"
+#include "rtcache_nl.h"
 #include "step.h"
 #include "sysctl.h"
 #include "undo.h"
@@ -44,6 +46,7 @@ struct attach {
 	struct device *devices;		/* of the namespace; used by their name: */
 	int nr_devices;
 	int cgroup_fd;
+	bool module;			/* it says when routes have changed */
 	struct vtw_bpf *skel;
 };
 
@@ -337,6 +340,23 @@ static int add_links(struct attach *a)
 	return err;
 }
 
+/* The map is not pinned yet: who follows rtnetlink sees at once that it is not his. */
+static int vouch(const struct attach *a)
+{
+	return a->module ? gens_module_vouch(bpf_map__fd(a->skel->maps.gens)) : 0;
+}
+
+static int listen_to_module(const struct attach *a)
+{
+	int err;
+
+	if (!a->module)
+		return 0;
+	err = gens_module_listen(a->pins.dir, "vestige_rtcache_flush",
+				 bpf_program__fd(a->skel->progs.rtcache_flushed), "link_rtcache");
+	return err ?: gens_module_prime();
+}
+
 /* From here on the kernel makes no TIME_WAIT socket in this namespace. */
 static int take_over(struct attach *a)
 {
@@ -363,8 +383,12 @@ static int take_over(struct attach *a)
  */
 static int build(struct attach *a)
 {
-	int err = pin_maps(a);
+	int err = vouch(a);
 
+	if (!err)
+		err = pin_maps(a);
+	if (!err)
+		err = listen_to_module(a);
 	if (!err)
 		err = add_hooks(a);
 	if (!err)
@@ -398,6 +422,7 @@ static struct vtw_bpf *load_for(const struct attach *a)
 		.entries = a->entries,
 		.entries6 = a->entries6,
 		.bind_guard = a->bind_guard,
+		.module = a->module,
 	};
 	int i;
 
@@ -417,6 +442,7 @@ static int attach_locked(struct attach *a)
 				   sizeof(a->pins.att.cgroup));
 	if (a->cgroup_fd < 0)
 		return EXIT_REFUSED;
+	a->module = rtcache_nl_present();
 	a->skel = load_for(a);
 	if (!a->skel)
 		return EXIT_REFUSED;

@@ -16,6 +16,7 @@
 
 static const char *const parts[GENS_PARTS] = {
 	"vestige_forward",
+	"vestige",
 	"vestige_own",		/* programs that others wrote, with bpf/rtcache.h */
 };
 

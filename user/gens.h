@@ -15,7 +15,7 @@
 
 #include "ns.h"
 
-#define GENS_PARTS	2
+#define GENS_PARTS	3
 
 struct gens_pin {
 	char dir[PATH_MAX];

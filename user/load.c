@@ -112,8 +112,9 @@ static void refuse_load(int err, __u32 entries, __u32 entries6)
 	out_libbpf_forget();
 }
 
-static void choose_needed(struct vtw_bpf *skel, unsigned int need)
+static void choose_needed(struct vtw_bpf *skel, unsigned int need, bool module)
 {
+	bpf_program__set_autoload(skel->progs.rtcache_flushed, module);
 	bpf_program__set_autoload(skel->progs.vtw_xdp, need & NEED_XDP);
 	bpf_program__set_autoload(skel->progs.vtw_in, need & NEED_IN);
 	bpf_program__set_autoload(skel->progs.vtw_out, need & NEED_OUT);
@@ -146,7 +147,7 @@ struct vtw_bpf *load(const struct load_opts *opts)
 	int err = -errno;
 
 	if (skel) {
-		choose_needed(skel, opts->need);
+		choose_needed(skel, opts->need, opts->module);
 		err = load_opened(skel, opts);
 	}
 	if (!err)

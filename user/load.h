@@ -27,6 +27,7 @@ struct load_opts {
 	__u32 entries;
 	__u32 entries6;
 	bool bind_guard;
+	bool module;		/* with the program for the module's tracepoint */
 	unsigned int need;
 };
 

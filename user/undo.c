@@ -87,10 +87,16 @@ static void wait_map_gone(__u32 id)
 	}
 }
 
+/*
+ * The module's tracepoint stays until the programs on devices have gone, which rely on it: else
+ * they would trust what it does not change any more.
+ */
 static int remove_if_link(const char *dir, const char *name, void *arg)
 {
 	(void)arg;
-	return strncmp(name, "link_", 5) ? 0 : pindir_remove_link(dir, name);
+	if (strncmp(name, "link_", 5) || !strcmp(name, "link_rtcache"))
+		return 0;
+	return pindir_remove_link(dir, name);
 }
 
 static int remove_filters(const struct pins *p)

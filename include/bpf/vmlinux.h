@@ -19,16 +19,26 @@ enum sock_flags {
 	SOCK_DONE,
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct netns_ipv4 {
 	__u8 sysctl_tcp_timestamps;
 	__u8 sysctl_tcp_rfc1337;
 	int sysctl_tcp_invalid_ratelimit;	/* jiffies */
 	int sysctl_tcp_fin_timeout;		/* jiffies */
+	atomic_t rt_genid;
+};
+
+struct netns_ipv6 {
+	atomic_t fib6_sernum;
 };
 
 struct net {
 	__u64 net_cookie;
 	struct netns_ipv4 ipv4;
+	struct netns_ipv6 ipv6;
 };
 
 typedef struct {
@@ -66,17 +76,31 @@ struct netdev_adjacent {
 };
 
 struct xfrm_state;
+struct lwtunnel_state;
 
 struct dst_entry {
 	struct net_device *dev;
 	struct xfrm_state *xfrm;
+	struct lwtunnel_state *lwtstate;
+	short obsolete;
 };
 
 struct rtable {
+	int rt_genid;
 	__u8 rt_uses_gateway;
 };
 
+struct fib6_node {
+	int fn_sernum;
+};
+
+struct fib6_info {
+	struct fib6_node *fib6_node;
+};
+
 struct rt6_info {
+	struct fib6_info *from;
+	int sernum;
 	__u32 rt6i_flags;
 };
 
@@ -87,8 +111,13 @@ struct sock {
 	struct dst_entry *sk_dst_cache;
 };
 
+struct ipv6_pinfo {
+	__u32 dst_cookie;
+};
+
 struct inet_sock {
 	struct sock sk;
+	struct ipv6_pinfo *pinet6;
 	__be16 inet_sport;
 };
 

@@ -20,7 +20,7 @@
 #endif
 
 /* Bumped whenever a pinned map changes shape; attach and detach compare it. */
-#define VTW_ABI			1
+#define VTW_ABI			2
 
 #define VTW_DEFAULT_ENTRIES	65536u
 #define VTW_DEFAULT_ENTRIES6	16384u
@@ -341,9 +341,15 @@ struct vtw_rule {
 	X(answered_ack,		"other segments answered with an ACK") \
 	X(answered_rst,		"SYNs for an orphan beside a listener, answered with RST") \
 	X(answered_xdp,		"of these answers: sent by XDP_TX") \
+	X(answered_routed,	"of these answers: sent out of another device, as routed") \
+	X(answered_astray,	"of these answers: sent back, though the route leads elsewhere") \
 	X(limited,		"answers withheld by tcp_invalid_ratelimit") \
 	X(withheld_mute,	"answers withheld because the record is mute") \
 	X(unanswerable,		"answers withheld: the frame could not be turned round") \
+	X(path_kept,		"routes of closing sockets noted for answers and classes") \
+	X(path_split,		"notes given up: sessions of two addresses go different ways") \
+	X(path_borrowed,		"sessions without a valid route, classed as others are") \
+	X(path_asked,		"answers whose route was asked for, as this host forwards") \
 	X(dropped,		"late segments swallowed in silence") \
 	X(killed_rst,		"records ended by an acceptable RST") \
 	X(reset_after_close,	"data after close: record ended, the stack sends RST") \

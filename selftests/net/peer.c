@@ -15,6 +15,7 @@
  *	set vlan A[,B]|off		set ipopt|badcsum|badipcsum|host-usec on|off
  *	set ext hop,dst,rt|off		set frag|pad|tos N
  *	set dmac MAC			where frames go
+ *	set from DEV|any		where those of the host come, if not by -i
  *	mark NAME E			remember a number
  *	check E < E			compare two, in sequence space
  *	syn				send SYN, expect SYN+ACK
@@ -23,7 +24,7 @@
  *	     [badopt]			default seq=snd ack=rcv ts=next ecr=tsin
  *	probe FLAGS ...			the same, but does not advance snd
  *	expect FLAGS [seq=E|any] [ack=E|any] [win=E|last] [len=N] [ecr=E]
- *	     [ts=ms|usec|none|any] [within MS]
+ *	     [ts=ms|usec|none|any] [smac=MAC] [dmac=MAC] [within MS]
  *	expect none [MS]
  *	collect MS			show what comes until MS of silence
  *	state WORD [left<MS|left>MS]	what the host remembers; "none", TIME-WAIT...
@@ -297,10 +298,33 @@ static int check_field(const struct segment *s, const char *clock, const char *k
 	return complain("expect: %s?", key);
 }
 
-static int check_segment(const struct segment *s, const char *clock, uint8_t flags,
+/* smac=, dmac=: of the frame. */
+static int check_mac(const uint8_t *seen, const char *text)
+{
+	uint8_t mac[6];
+
+	if (to_mac(text, mac))
+		return complain("not a MAC: %s", text);
+	return memcmp(seen, mac, 6) ? complain("MAC is %02x:%02x:%02x:%02x:%02x:%02x, not %s",
+					       seen[0], seen[1], seen[2], seen[3], seen[4], seen[5],
+					       text) : 0;
+}
+
+static int check_word(const struct received *r, const char *clock, const char *key,
+		      const char *text)
+{
+	if (!strcmp(key, "smac"))
+		return check_mac(r->f.smac, text);
+	if (!strcmp(key, "dmac"))
+		return check_mac(r->f.dmac, text);
+	return check_field(&r->s, clock, key, text);
+}
+
+static int check_segment(const struct received *r, const char *clock, uint8_t flags,
 			 int argc, char **argv)
 {
 	bool seq = false, ack = false, ts = false;
+	const struct segment *s = &r->s;
 
 	if (s->flags != flags)
 		return complain("another segment than expected");
@@ -313,7 +337,7 @@ static int check_segment(const struct segment *s, const char *clock, uint8_t fla
 		seq |= !strcmp(argv[i], "seq");
 		ack |= !strcmp(argv[i], "ack");
 		ts |= !strcmp(argv[i], "ts");
-		if (check_field(s, clock, argv[i], eq + 1))
+		if (check_word(r, clock, argv[i], eq + 1))
 			return -1;
 	}
 	if (!seq && peer.synced && !(flags & TCP_SYN) && same("seq", s->seq, peer.rcv))
@@ -376,7 +400,7 @@ static int do_expect(int argc, char **argv)
 		return -1;
 	if (!n)
 		return complain("nothing came in %d ms", ms);
-	if (check_segment(&r.s, clock, flags, argc, argv))
+	if (check_segment(&r, clock, flags, argc, argv))
 		return -1;
 	take_in(&r.s);
 	return 0;

@@ -163,27 +163,42 @@ static inline bool evaluate(struct peer *p, const char *text, uint32_t *value)
 	}
 }
 
+static inline struct sockaddr_ll wire(int ifindex)
+{
+	return (struct sockaddr_ll) {
+		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = ifindex,
+	};
+}
+
+/* What the host sends is taken from that device from now on, or from "any". */
+static inline int listen_on(struct peer *p, const char *dev)
+{
+	bool any = !strcmp(dev, "any");
+	struct sockaddr_ll sll = wire(any ? 0 : if_nametoindex(dev));
+
+	return any || sll.sll_ifindex ? bind(p->fd, (void *)&sll, sizeof(sll)) : -1;
+}
+
 static inline int open_wire(struct peer *p, const char *dev)
 {
-	struct sockaddr_ll sll = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_ALL),
-	};
 	int on = 1, big = 1 << 20;
 
-	sll.sll_ifindex = p->ifindex = if_nametoindex(dev);
+	p->ifindex = if_nametoindex(dev);
 	p->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (p->fd < 0 || !p->ifindex)
 		return -1;
 	setsockopt(p->fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on));
 	setsockopt(p->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 	setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
-	return bind(p->fd, (void *)&sll, sizeof(sll));
+	return listen_on(p, dev);
 }
 
 static inline int write_frame(struct peer *p, const uint8_t *buf, int n)
 {
-	if (send(p->fd, buf, n, 0) == n)
+	struct sockaddr_ll to = wire(p->ifindex);
+
+	if (sendto(p->fd, buf, n, 0, (void *)&to, sizeof(to)) == n)
 		return 0;
 	printf("! send: %s\n", strerror(errno));
 	return -1;

@@ -65,6 +65,8 @@ static int do_set(int argc, char **argv)
 		return peer.host_usec = on, 0;
 	if (!strcmp(argv[1], "dmac"))
 		return to_mac(argv[2], peer.frame.dmac);
+	if (!strcmp(argv[1], "from"))
+		return listen_on(&peer, argv[2]) ? complain("no device %s", argv[2]) : 0;
 	if (!strcmp(argv[1], "vlan"))
 		return off ? peer.frame.vlans = 0 : set_vlans(argv[2]);
 	if (!strcmp(argv[1], "ext"))

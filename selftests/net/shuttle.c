@@ -3,15 +3,17 @@
  * shuttle.c - a bad wire between two kernels: a tap (or tun) device in each of
  * two namespaces, and what one sends the other gets; or not, or twice, or late.
  *
- *	shuttle [-3] [-l LOSS] [-u DUPLICATES] [-j JITTER_MS] [-s SEED] NS DEV NS DEV
+ *	shuttle [-3|-m] [-l LOSS] [-u DUPLICATES] [-j JITTER_MS] [-s SEED] NS DEV NS DEV
  *
  * LOSS and DUPLICATES are per mille of all packets. JITTER delays each packet by up
  * to so many ms, so that they overtake one another. -3: tun, packets without
- * a link header. Prints "ready" when both devices are there; runs until SIGTERM.
+ * a link header; -m: only the first is a tun, and the other sees headers that
+ * say nothing but the protocol. Prints "ready" when both devices are there; runs until SIGTERM.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
+#include <linux/if_ether.h>
 #include <linux/if_tun.h>
 #include <poll.h>
 #include <stdint.h>
@@ -42,6 +44,7 @@ static struct packet *heap[MAX_QUEUE];
 static int queued;
 
 static int loss, duplicates, jitter_ms;
+static int mixed[2] = { -1, -1 };	/* -m: the tun, the tap */
 
 static double now(void)
 {
@@ -122,17 +125,27 @@ static void enqueue(int to, const uint8_t *data, int len)
 	push(p);
 }
 
+/* What the header of a packet from there gains on its way, or loses. */
+static int header(int from)
+{
+	return from == mixed[0] ? ETH_HLEN : from == mixed[1] ? -ETH_HLEN : 0;
+}
+
 static void take(int from, int to)
 {
-	uint8_t data[MAX_PACKET];
-	int len;
+	uint8_t space[MAX_PACKET] = {}, *data = space + ETH_HLEN;
+	int len, more = header(from);
 
-	while ((len = read(from, data, sizeof(data))) > 0) {
-		if ((int)(rnd() % 1000) < loss)
+	while ((len = read(from, data, sizeof(space) - ETH_HLEN)) > 0) {
+		if (len + more <= 0 || (int)(rnd() % 1000) < loss)
 			continue;
-		enqueue(to, data, len);
+		if (more > 0) {
+			data[-2] = data[0] >> 4 == 6 ? ETH_P_IPV6 >> 8 : ETH_P_IP >> 8;
+			data[-1] = data[0] >> 4 == 6 ? ETH_P_IPV6 & 255 : ETH_P_IP & 255;
+		}
+		enqueue(to, data - more, len + more);
 		if ((int)(rnd() % 1000) < duplicates)
-			enqueue(to, data, len);
+			enqueue(to, data - more, len + more);
 	}
 }
 
@@ -161,7 +174,7 @@ static int wait_ms(void)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: shuttle [-3] [-l LOSS] [-u DUPLICATES] [-j JITTER_MS] [-s SEED]"
+	fprintf(stderr, "usage: shuttle [-3|-m] [-l LOSS] [-u DUPLICATES] [-j JITTER_MS] [-s SEED]"
 		" NS DEV NS DEV\n");
 	return 2;
 }
@@ -169,12 +182,13 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	struct pollfd p[2] = { { .events = POLLIN }, { .events = POLLIN } };
-	int flags = IFF_TAP, c;
+	int flags = IFF_TAP, mix = 0, c;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while ((c = getopt(argc, argv, "3l:u:j:s:")) != -1) {
+	while ((c = getopt(argc, argv, "3ml:u:j:s:")) != -1) {
 		switch (c) {
 		case '3': flags = IFF_TUN; break;
+		case 'm': mix = 1; break;
 		case 'l': loss = atoi(optarg); break;
 		case 'u': duplicates = atoi(optarg); break;
 		case 'j': jitter_ms = atoi(optarg); break;
@@ -184,8 +198,10 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind != 4)
 		return usage();
-	p[0].fd = open_device(argv[optind], argv[optind + 1], flags);
+	p[0].fd = open_device(argv[optind], argv[optind + 1], mix ? IFF_TUN : flags);
 	p[1].fd = open_device(argv[optind + 2], argv[optind + 3], flags);
+	if (mix)
+		mixed[0] = p[0].fd, mixed[1] = p[1].fd;
 	printf("ready\n");
 	fflush(stdout);
 	while (poll(p, 2, wait_ms()) >= 0 || errno == EINTR) {

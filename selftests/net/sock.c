@@ -257,6 +257,11 @@ static int do_device(int argc, char **argv)
 	return setsockopt(slots[cur], SOL_SOCKET, SO_BINDTODEVICE, dev, strlen(dev));
 }
 
+static int do_mark(int argc, char **argv)
+{
+	return set_word(SOL_SOCKET, SO_MARK, argc, argv, 0);
+}
+
 static int do_tos(int argc, char **argv)
 {
 	int tos = argc > 1 ? strtol(argv[1], NULL, 0) : 0;
@@ -328,6 +333,7 @@ static const struct command commands[] = {
 	{ "user-timeout", do_user_timeout, "MS" },
 	{ "rcvbuf",	do_rcvbuf,	"BYTES" },
 	{ "device",	do_device,	"NAME: SO_BINDTODEVICE" },
+	{ "mark",	do_mark,	"N: SO_MARK" },
 	{ "tos",	do_tos,		"N: DSCP and ECN of what it sends" },
 	{ "port",	do_port,	"local port" },
 	{ "state",	do_state,	"TCP state" },

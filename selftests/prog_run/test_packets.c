@@ -8,6 +8,8 @@
  */
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
+#include <vestige/path.h>
+#include <vestige/rtcache.h>
 
 #include "run.h"
 
@@ -54,6 +56,7 @@
 #define ELSEWHERE	256	/* the session was bound to another device */
 #define STOCK_SYN	512	/* reopening is off */
 #define FORWARDED	1024	/* what leaves came in by a device */
+#define ROUTED		2048	/* peer behind another device; for IN_L3 only */
 
 struct row {
 	const char *name;
@@ -124,6 +127,8 @@ static const struct row rows[] = {
 	  REPLY, TW, COUNTS(answered_fin) },
 	{ "fin again, without link header", IN_L3, TW, MS, SEG(F | A, -1, WITH_TS(1)), 0, REPLY,
 	  TW, COUNTS(answered_fin), .families = 6 },
+	{ "fin again, without link header, routed elsewhere", IN_L3, TW, MS,
+	  SEG(F | A, -1, WITH_TS(1)), ROUTED, REPLY, TW, COUNTS(answered_routed), .families = 6 },
 	{ "fin comes to an orphan", IN, FW, MS, SEG(F | A, 0, WITH_TS(1)), 0, REPLY, TW,
 	  COUNTS(fin_wait2_done), .ack = 1 },
 	{ "old data", IN, TW, MS, SEG(A, -100, .len = 100, WITH_TS(1)), 0, REPLY, TW,
@@ -315,8 +320,34 @@ static struct vtw_tcb *session(int v6)
 	return i == VTW_NONE ? NULL : vtw_tcb(v6, i);
 }
 
+static struct rtcache_gens generations(int kept)
+{
+	struct rtcache_gens gens = {};
+
+	if (kept)
+		gens = (struct rtcache_gens) { .gen = { 4, 6 }, .lease_ns = RTCACHE_FOREVER };
+	return gens;
+}
+
+/* A session of the same addresses has left by device ifindex. */
+static void put_path(int v6, __u32 ifindex)
+{
+	union vtw_path_word word = { .ifindex = ifindex, .near = VTW_PATH_KNOWN };
+	struct rtcache_gens gens = generations(1);
+	struct vtw_key k = frame_key(v6);
+	__u64 who = vtw_path_who(v6, &k, geo[v6].seed);
+	__u32 slot = vtw_path_slot(who);
+	struct vtw_path path;
+
+	vtw_path_put(&path, who, gens.gen[v6], word);
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.paths), &slot, &path, BPF_ANY))
+		ksft_bail("paths: %s", strerror(errno));
+}
+
 static void surroundings(const struct row *r)
 {
+	struct rtcache_gens gens = generations(r->how & ROUTED);
+
 	struct vtw_sysctls sys = {
 		.timestamps = !(r->how & NO_TS_SYSCTL), .rfc1337 = !!(r->how & RFC1337),
 		.invalid_ratelimit_ms = 500,
@@ -328,6 +359,7 @@ static void surroundings(const struct row *r)
 	config.verify_csum = !(r->how & NO_CSUM);
 	config.reopen = !(r->how & STOCK_SYN);
 	put_map(skel->maps.config, &config);
+	put_map(skel->maps.gens, &gens);
 	bpf_map_delete_elem(bpf_map__fd(skel->maps.macs), &lo);
 	if (r->how & KNOW_MAC)
 		bpf_map_update_elem(bpf_map__fd(skel->maps.macs), &lo, &own, BPF_ANY);
@@ -389,6 +421,8 @@ static int check_answer(const struct row *r, const struct program *p, int v6,
 		.has_ts = r->tsmode == MS || r->tsmode == USEC,
 		.tsecr = RECENT,
 	};
+	/* What leaves by the neighbour layer begins with a link header in any case. */
+	__u32 lifted = r->how & ROUTED ? ETH_HLEN : 0;
 	struct frame f;
 
 	if (r->then == RESET) {
@@ -397,8 +431,8 @@ static int check_answer(const struct row *r, const struct program *p, int v6,
 	}
 	if (r->state == FW && want.has_ts)
 		want.tsecr = r->in.tsval;	/* learnt from the FIN */
-	if (want.has_ts && !take_tsval(r, got, (p->l3 ? 0 : 14) + (v6 ? 40 : 20) + 24, before,
-				       after, &want.tsval))
+	if (want.has_ts && !take_tsval(r, got, (p->l3 ? lifted : 14) + (v6 ? 40 : 20) + 24,
+				       before, after, &want.tsval))
 		return ksft_fail_at("TSval %#x is not of now", want.tsval);
 	f = build(&want);
 	if (p->outgoing)
@@ -407,12 +441,12 @@ static int check_answer(const struct row *r, const struct program *p, int v6,
 		memset(f.b + f.len, 0, ETH_ZLEN - f.len);
 		f.len = ETH_ZLEN;
 	}
-	if (f.len != got->len)
-		return ksft_fail_at("an answer of %u bytes, not %u", got->len, f.len);
+	if (f.len + lifted != got->len)
+		return ksft_fail_at("an answer of %u bytes, not %u", got->len, f.len + lifted);
 	for (__u32 i = 0; i < f.len; i++)
-		if (f.b[i] != got->b[i])
-			return ksft_fail_at("byte %u of the answer is %#x, not %#x", i, got->b[i],
-					    f.b[i]);
+		if (f.b[i] != got->b[i + lifted])
+			return ksft_fail_at("byte %u of the answer is %#x, not %#x", i,
+					    got->b[i + lifted], f.b[i]);
 	return 0;
 }
 
@@ -458,6 +492,8 @@ static void test(const struct row *r, const struct program *p, int v6, __u32 l3_
 	fd = open_socket(r, v6);
 	if (p->l3)
 		wear_mac("l3", in.b);
+	if (r->how & ROUTED)
+		put_path(v6, l3_device + 1);
 	before = clock_ns();
 	for (int n = 0; n <= !!(r->how & TWICE); n++)
 		verdict = run_frame(find_program(p->name), p->xdp, &in, device,
