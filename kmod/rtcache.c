@@ -245,6 +245,11 @@ bool rtcache_traced(void)
 	return trace_vestige_rtcache_flush_enabled() || trace_vestige_rtcache_event_enabled();
 }
 
+bool rtcache_event_traced(void)
+{
+	return trace_vestige_rtcache_event_enabled();
+}
+
 int rtcache_trace_reg(void)
 {
 	rtcache_watch_kick();

@@ -134,6 +134,7 @@ u32 rtcache_genid(const struct net *net, int family);
 void rtcache_watch_init(void);
 void rtcache_watch_exit(void);
 bool rtcache_traced(void);			/* rtcache.c: has a tracepoint a user? */
+bool rtcache_event_traced(void);		/* the one of events? */
 
 /* rtcache_netlink.c */
 bool rtcache_heard(struct net *net);		/* is anybody in the multicast group? */

@@ -3,11 +3,15 @@
  * rtcache_event.c - what the kernel tells of, and whose copies it makes stale.
  *
  * Notifiers run in the context of the change: some under rtnl, some in softirqs, under
- * spinlocks or RCU. None sleeps here. When in doubt too many are flushed.
+ * spinlocks or RCU. None sleeps here but rtcache_let_through(). When in doubt too many are
+ * flushed.
  */
+#include <linux/completion.h>
 #include <linux/inetdevice.h>
 #include <linux/jhash.h>
+#include <linux/rcupdate.h>
 #include <linux/siphash.h>
+#include <linux/workqueue.h>
 #include <net/addrconf.h>
 #include <net/fib_notifier.h>
 #include <net/ip6_fib.h>
@@ -20,6 +24,8 @@
 
 #define RTCACHE_NEIGH_BITS	13
 #define RTCACHE_REGISTER_TRIES	20	/* of five each, by the core */
+#define RTCACHE_THROUGH_MAX	(2 * HZ)
+#define RTCACHE_THROUGH_REST	(HZ / 20)
 
 /* An address as events have it: 16 bytes, IPv4 in the first four. */
 struct rtcache_addr {
@@ -327,12 +333,52 @@ static void rtcache_addr_event(const struct net_device *dev, int family, unsigne
 	rtcache_event(rtcache_net(dev_net(dev)), RTCACHE_OF(family), &ev);
 }
 
+static DECLARE_COMPLETION(rtcache_through);
+static unsigned long rtcache_rested;	/* jiffies; rtnl */
+
+static void rtcache_through_work(struct work_struct *work)
+{
+	synchronize_rcu_tasks();
+	complete(&rtcache_through);
+}
+
+static DECLARE_WORK(rtcache_calls, rtcache_through_work);
+
+/*
+ * A program that chooses sources may have chosen this one, for a call that has not come to
+ * its lookup of the route yet, where the kernel refuses what is not local: an error to who
+ * has done nothing wrong. It is local until the kernel's notifier, the next one after ours,
+ * takes its route away; and who listens has heard of it now, so that no other call gets it.
+ * Those under way are waited for. On their way they offer the CPU to others, but never sleep;
+ * so they are through when each task that runs, or would, has slept or been in user mode: that
+ * is what a grace period of RCU tasks is.
+ *
+ * It takes a tenth of a second, under rtnl, and longer where something in the kernel never
+ * sleeps. So there is a bound, and who comes while the last one is not through, does not
+ * wait; nor does who comes right after it: of many addresses that are removed at once, one is
+ * waited for. What is not waited for fails as it would after a bind() of the
+ * application. Only where somebody listens: who uses such a program is in the group of
+ * events. Of a device that is down nobody chooses. IPv6 does not look, and does not refuse.
+ */
+static void rtcache_let_through(const struct net_device *dev)
+{
+	if (!rtcache_event_traced() || !rtcache_heard(dev_net(dev)) || !(dev->flags & IFF_UP) ||
+	    time_is_after_jiffies(rtcache_rested) || work_busy(&rtcache_calls))
+		return;
+	reinit_completion(&rtcache_through);
+	queue_work(system_dfl_wq, &rtcache_calls);
+	wait_for_completion_timeout(&rtcache_through, RTCACHE_THROUGH_MAX);
+	rtcache_rested = jiffies + RTCACHE_THROUGH_REST;
+}
+
 static int rtcache_inetaddr_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	const struct in_ifaddr *ifa = ptr;
 	struct rtcache_addr addr = rtcache_addr4(ifa->ifa_local);
 
 	rtcache_addr_event(ifa->ifa_dev->dev, RTCACHE_INET, event, &addr);
+	if (event == NETDEV_DOWN)
+		rtcache_let_through(ifa->ifa_dev->dev);
 	return NOTIFY_DONE;
 }
 
@@ -345,7 +391,11 @@ static int rtcache_inet6addr_event(struct notifier_block *nb, unsigned long even
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block rtcache_inetaddr_nb = { .notifier_call = rtcache_inetaddr_event };
+/* Before fib_inetaddr_event(): see rtcache_let_through(). Flux ends after both. */
+static struct notifier_block rtcache_inetaddr_nb = {
+	.notifier_call = rtcache_inetaddr_event,
+	.priority = 1,
+};
 static struct notifier_block rtcache_inet6addr_nb = {
 	.notifier_call = rtcache_inet6addr_event
 };
@@ -443,6 +493,7 @@ int rtcache_event_init(void)
 {
 	int err;
 
+	rtcache_rested = jiffies;
 	get_random_bytes(&rtcache_neigh_key, sizeof(rtcache_neigh_key));
 	err = register_netdevice_notifier(&rtcache_netdev_nb);
 	if (err)
@@ -459,4 +510,5 @@ void rtcache_event_exit(void)
 	unregister_inet6addr_notifier(&rtcache_inet6addr_nb);
 	unregister_inetaddr_notifier(&rtcache_inetaddr_nb);
 	unregister_netdevice_notifier(&rtcache_netdev_nb);
+	flush_work(&rtcache_calls);
 }

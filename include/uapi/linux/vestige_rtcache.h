@@ -31,6 +31,10 @@
  *		six bytes; rp_filter in effect, one; RTCACHE_DEVICE_UP ..., one
  *
  * Two CPUs' tracepoints may overtake each other: the larger generation is the newer.
+ *
+ * An IPv4 address that goes is told of while the kernel still takes it for local. In a
+ * namespace where somebody is in the multicast group, and while a program listens to
+ * `event`, system calls that had begun by then are waited for before it is not.
  */
 #ifndef _UAPI_LINUX_VESTIGE_RTCACHE_H
 #define _UAPI_LINUX_VESTIGE_RTCACHE_H
