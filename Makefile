@@ -48,6 +48,7 @@ LIBS_prog_run	:= $(BPF_LIBS) -pthread
 LIBS_bench	:= $(BPF_LIBS) -pthread
 LIBS_net	:= -pthread
 LIBS_forward	:= -pthread
+LIBS_selsrc	:= -pthread
 
 COMMAND		:= $(O)/vestige
 COMMAND_OBJS	:= $(patsubst %.c,$(O)/%.o,$(filter-out user/link_sgre.c,$(wildcard user/*.c)))

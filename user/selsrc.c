@@ -12,6 +12,7 @@
 #include "follow.h"
 #include "out.h"
 #include "selsrc.h"
+#include "selsrc_event.h"
 
 /* ---- show ------------------------------------------------------------------------------ */
 
@@ -114,6 +115,16 @@ static void show_family(const struct selsrc *s, const char *name, int family,
 	out_str(obj, name, why ? why : use_of(s, family));
 }
 
+/* Who says that an address is a source no more? */
+static void show_events(const struct selsrc *s, struct json_object *obj)
+{
+	bool module = event_heard(s);
+
+	p_text("addresses that go: %s\n", module ? "out at once, by the module" :
+						   "out when 'follow' hears of it");
+	out_str(obj, "events", module ? "module" : "follow");
+}
+
 int selsrc_show(int argc, char **argv)
 {
 	__u64 sum[NR_COUNTERS];
@@ -138,6 +149,7 @@ int selsrc_show(int argc, char **argv)
 	show_sets(&s, obj);
 	show_family(&s, "inet", RTCACHE_INET, obj);
 	show_family(&s, "inet6", RTCACHE_INET6, obj);
+	show_events(&s, obj);
 	show_counters(sum, obj);
 	out_json(obj);
 	selsrc_close(&s);

@@ -4,7 +4,7 @@
  *
  * maps			by their own name; `state` last: with it they are complete
  * link_<set>_<hook>	the links of one cgroup; set: its number in `sets`
- * link_gens		the link to the module's tracepoint
+ * link_event		the link to the module's tracepoint, if the module is there
  */
 #ifndef VESTIGE_USER_SELSRC_H
 #define VESTIGE_USER_SELSRC_H

@@ -22,6 +22,7 @@
 #include "selsrc.h"
 #include "selsrc.skel.h"
 #include "selsrc_conf.h"
+#include "selsrc_event.h"
 #include "selsrc_model.h"
 #include "selsrc_undo.h"
 #include "step.h"
@@ -210,7 +211,7 @@ static int write_tables(struct attach *a)
 		err = step("tables");
 	if (!err) {
 		set_flags(a);
-		err = table_write(&a->sel, &m);
+		err = model_write(&m, &a->sel);
 	}
 	model_free(&m);
 	if (err)
@@ -281,6 +282,9 @@ static int build(struct attach *a)
 	}
 	if (!err)
 		err = write_prefs(a);
+	/* Before the kernel is asked for what they will hear the changes of. */
+	if (!err)
+		err = event_listen(&a->sel) < 0 ? -EIO : 0;
 	if (!err)
 		err = write_tables(a);
 	if (!err)

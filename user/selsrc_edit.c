@@ -16,7 +16,7 @@ static int edit_locked(struct selsrc *s, int (*fn)(struct selsrc *, struct model
 	if (!err)
 		ret = fn(s, &m, arg);
 	if (!err && !ret)
-		err = table_write(s, &m);
+		err = model_write(&m, s);
 	model_free(&m);
 	if (!err)
 		return ret;

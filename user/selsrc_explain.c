@@ -87,7 +87,8 @@ static __u32 label_of(const struct explain *e)
 	return bpf_map_lookup_elem(e->s->labels[e->half], &key, &label) ? ~0u : label;
 }
 
-static void take_source(const struct explain *e, __u32 i, struct selsrc_source *src)
+/* False: it has gone, and the tables are not written yet. */
+static bool take_source(const struct explain *e, __u32 i, struct selsrc_source *src)
 {
 	__u32 chunk = e->dev.first + i / SELSRC_CHUNK, at = i % SELSRC_CHUNK;
 	const struct selsrc_addr4 *a4 = &e->s->chunks4[chunk].addr[at];
@@ -103,14 +104,15 @@ static void take_source(const struct explain *e, __u32 i, struct selsrc_source *
 		src->addr[0] = htonl(a4->addr);
 	for (w = 0; w < 4 && e->family == AF_INET6; w++)
 		src->addr[w] = htonl(a6->addr[w / 2] >> (w % 2 ? 0 : 32));
+	return class != SELSRC_GONE;
 }
 
 static void rank_one(struct explain *e, __u32 i, const struct selsrc_dest *dest)
 {
 	struct explain_one *one = &e->one[i];
 
-	take_source(e, i, &one->source);
-	one->reaches = selsrc_reaches(&one->source.class, dest);
+	one->reaches = take_source(e, i, &one->source) &&
+		       selsrc_reaches(&one->source.class, dest);
 	selsrc_vector(&one->vector, e->policy.function, e->policy.n, &one->source, dest);
 	if (one->reaches && (e->best < 0 ||
 			     selsrc_compare(&one->vector, &e->one[e->best].vector, &one->by) > 0))

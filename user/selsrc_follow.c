@@ -7,7 +7,8 @@
  * they tell of can be seen. Until then the old tables stay in use: a connect() takes no
  * address that is gone, and to leave it to the kernel would be worse for who has a policy
  * because the kernel chooses wrong. But what is sent without connect() is not checked by
- * anybody, so an address that has gone is taken out of them at once. Only when messages were
+ * anybody, so an address that has gone is taken out of them at once; with the module it is
+ * already (bpf/selsrc_event.bpf.c), and nothing here is a matter of time. Only when messages were
  * lost, or when the kernel does not stop talking, are the tables out of use (gens odd)
  * until they are written.
  */
@@ -17,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
+#include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
 
@@ -24,11 +26,14 @@
 #include "cmd.h"
 #include "follow.h"
 #include "out.h"
+#include "rtcache_nl.h"
 #include "selsrc.h"
+#include "selsrc_event.h"
 #include "selsrc_model.h"
 
 #define RCVBUF		(8 << 20)
 #define BOTH		RTCACHE_BOTH
+#define MODULE		"/sys/module/vestige"
 
 /* Of the time that it takes to write the tables, so many times is rested thereafter. */
 #define REST		4
@@ -47,6 +52,9 @@ struct following {
 	__u64 not_before_ns;		/* who hears a lot does not write all the time */
 	__u64 renew_ns;
 	__u64 labels;			/* digest of those in the tables */
+	__u64 misses;			/* events of the module that its program was not run for */
+	bool deaf;			/* the module is there, and cannot be heard */
+	struct rtcache_nl nl;		/* in its group of events; sk NULL: not */
 	__u64 writes, overruns, slowest_ns;
 };
 
@@ -119,7 +127,7 @@ static int write_locked(struct following *w)
 		return w->s->lock;
 	err = model_read(&m, w->s);
 	if (!err)
-		err = table_write(w->s, &m);
+		err = model_write(&m, w->s);
 	if (!err) {
 		w->labels = digest_labels(&m.krn);
 		settle(w, &m);
@@ -284,6 +292,72 @@ static bool is_detached(const struct selsrc *s)
 	return detached;
 }
 
+/*
+ * The module may have come, or somebody has removed the pin. Who only asks for a module has it
+ * looked for, so it is asked when it is there; and once, if it does not let us hear.
+ */
+static bool listens_now(struct following *w)
+{
+	bool there = !access(MODULE, F_OK);
+	int lock, ret;
+
+	if (!there || w->deaf || event_heard(w->s)) {
+		w->deaf = w->deaf && there;
+		return false;
+	}
+	lock = pindir_trylock(w->s->dir);
+	if (lock < 0)
+		return false;
+	ret = event_listen(w->s);
+	close(lock);
+	w->deaf = ret <= 0;
+	return ret > 0;
+}
+
+/*
+ * Whoever is in the group of events has programs in this namespace which use what they hear, so
+ * that the module waits for calls that are under way. The messages themselves say nothing that
+ * rtnetlink does not: the kernel drops them.
+ */
+static void join_group(struct following *w)
+{
+	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog filter = { 1, &drop };
+	int err;
+
+	if (w->nl.sk || !event_heard(w->s) || rtcache_nl_open(&w->nl))
+		return;
+	err = setsockopt(mnl_socket_get_fd(w->nl.sk), SOL_SOCKET, SO_ATTACH_FILTER, &filter,
+			 sizeof(filter)) ? -errno : rtcache_nl_join(&w->nl);
+	if (!err)
+		return;
+	p_warn("the module does not let calls through before an address goes: %s", strerror(-err));
+	rtcache_nl_close(&w->nl);
+}
+
+/*
+ * The module's events are for what cannot wait. All else, and the same once more, comes by
+ * rtnetlink, so that who has missed some has only to write the tables once more.
+ */
+static void look_at_events(struct following *w)
+{
+	__u64 misses = event_misses(w->s);
+
+	if (listens_now(w)) {
+		misses = 0;
+		rtcache_nl_close(&w->nl);
+		p_warn("the module is heard from now on; the tables are read anew");
+	} else if (misses > w->misses) {
+		w->overruns++;
+		p_warn("events of the module were missed; the tables are read anew");
+		bump(w, BOTH);
+	} else {
+		return;
+	}
+	w->misses = misses;
+	changed(w);
+}
+
 static void renew(struct following *w, __u64 now_ns)
 {
 	if (is_detached(w->s)) {
@@ -291,6 +365,8 @@ static void renew(struct following *w, __u64 now_ns)
 		w->f.stop = true;
 		return;
 	}
+	look_at_events(w);
+	join_group(w);
 	if (labels_changed(w))
 		changed(w);
 	vouch(w, now_ns + RTCACHE_LEASE_NS);
@@ -339,6 +415,7 @@ int selsrc_follow_run(struct selsrc *s)
 		follow_close(&w.f);
 	}
 	vouch(&w, 0);
+	rtcache_nl_close(&w.nl);
 	p_text("%llu times written, %llu overruns, at most %llu us after a change\n",
 	       (unsigned long long)w.writes, (unsigned long long)w.overruns,
 	       (unsigned long long)w.slowest_ns / 1000);

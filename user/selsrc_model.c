@@ -10,6 +10,7 @@
 #include "selsrc_model.h"
 
 #define FLUX_TRIES	100	/* of a millisecond */
+#define WRITE_TRIES	20	/* while one address after the other goes */
 
 int model_family(int af)
 {
@@ -173,24 +174,55 @@ static void take_generations(struct model *m, const struct selsrc *s)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-int model_read(struct model *m, const struct selsrc *s)
+static void free_kernel(struct model *m)
 {
-	int err = model_read_wishes(m, s);
+	krn_free(&m->krn);
+	free(m->routes[RTCACHE_INET].item);
+	free(m->routes[RTCACHE_INET6].item);
+	free(m->labels.item);
+	memset(m->routes, 0, sizeof(m->routes));
+	memset(&m->labels, 0, sizeof(m->labels));
+	memset(m->doubt, 0, sizeof(m->doubt));
+}
 
-	if (err)
-		return err;
+/*
+ * The version first: an address that goes after this is missed by who asks, or changes it.
+ * One that went before is not told any more.
+ */
+static int read_kernel(struct model *m, const struct selsrc *s)
+{
+	int err;
+
+	m->version = __atomic_load_n(&s->state->version, __ATOMIC_SEQ_CST);
 	take_generations(m, s);
 	err = krn_read(&m->krn, KRN_ALL);
 	return err ? err : model_routes(m);
 }
 
+int model_read(struct model *m, const struct selsrc *s)
+{
+	int err = model_read_wishes(m, s);
+
+	return err ? err : read_kernel(m, s);
+}
+
+int model_write(struct model *m, struct selsrc *s)
+{
+	int tries, err = table_write(s, m);
+
+	for (tries = 0; err == -EAGAIN && tries < WRITE_TRIES; tries++) {
+		free_kernel(m);
+		err = read_kernel(m, s);
+		if (!err)
+			err = table_write(s, m);
+	}
+	return err;
+}
+
 void model_free(struct model *m)
 {
-	krn_free(&m->krn);
+	free_kernel(m);
 	free(m->policies);
 	free(m->prefs);
-	free(m->routes[RTCACHE_INET].item);
-	free(m->routes[RTCACHE_INET6].item);
-	free(m->labels.item);
 	memset(m, 0, sizeof(*m));
 }

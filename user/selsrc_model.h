@@ -46,7 +46,7 @@ struct model {
 	__u32 nr_policies, nr_prefs;
 	struct model_list routes[SELSRC_FAMILIES], labels;	/* sorted, no prefix twice */
 	__u32 doubt[SELSRC_FAMILIES];
-	__u64 gen[SELSRC_FAMILIES];	/* when the kernel was asked */
+	__u64 version, gen[SELSRC_FAMILIES];	/* before the kernel was asked */
 };
 
 /* ---- selsrc_model.c ---- */
@@ -59,6 +59,12 @@ int model_read(struct model *m, const struct selsrc *s);
 /* The same without the kernel. */
 int model_read_wishes(struct model *m, const struct selsrc *s);
 void model_free(struct model *m);
+
+/*
+ * table_write(), and if the kernel says something else meanwhile, ask it and write again. As
+ * table_write().
+ */
+int model_write(struct model *m, struct selsrc *s);
 
 const struct model_policy *model_policy(const struct model *m, __u32 set, __u32 ifindex);
 
@@ -89,7 +95,8 @@ __u32 model_label(const struct krn *krn, int family, const __be32 *addr, int ifi
 
 /*
  * Write the half that is not in use, and turn it into the one that is. s->lock is held.
- * 0, or negative errno in silence: nothing has changed for the programs.
+ * 0, or negative errno in silence: nothing has changed for the programs. -EAGAIN: an address
+ * has gone since m was read.
  */
 int table_write(struct selsrc *s, struct model *m);
 

@@ -184,7 +184,7 @@ static int class_number(struct selsrc_dev *dev, const struct selsrc_class *class
 	for (i = 0; i < dev->classes; i++)
 		if (!memcmp(&dev->class[i], class, sizeof(*class)))
 			return i;
-	if (i == SELSRC_CLASSES)
+	if (i == SELSRC_GONE)
 		return -1;
 	dev->class[dev->classes++] = *class;
 	return i;
@@ -350,8 +350,10 @@ static int write_devs(struct writer *w)
 
 /* ---- all of it -------------------------------------------------------------------- */
 
-static void turn_over(struct writer *w)
+/* If an address has gone since the kernel was asked, it may be in what was written. */
+static int turn_over(struct writer *w)
 {
+	__u64 version = w->m->version;
 	struct selsrc_head *head = &w->s->state->head[w->half];
 	int f;
 
@@ -360,12 +362,13 @@ static void turn_over(struct writer *w)
 		head->doubt[f] = w->m->doubt[f];
 	}
 	memcpy(head->policy, w->defaults, sizeof(head->policy));
-	__atomic_store_n(&w->s->state->version, w->s->state->version + 1, __ATOMIC_RELEASE);
+	return __atomic_compare_exchange_n(&w->s->state->version, &version, version + 1, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ? 0 : -EAGAIN;
 }
 
 int table_write(struct selsrc *s, struct model *m)
 {
-	struct writer w = { .s = s, .m = m, .half = !(s->state->version & 1) };
+	struct writer w = { .s = s, .m = m, .half = !(m->version & 1) };
 	int err;
 
 	keep_used(&w);
@@ -374,7 +377,5 @@ int table_write(struct selsrc *s, struct model *m)
 		err = write_devs(&w);
 	if (!err)
 		err = write_tries(&w);
-	if (!err)
-		turn_over(&w);
-	return err;
+	return err ? err : turn_over(&w);
 }

@@ -7,15 +7,20 @@
  * and, when they are done, throw away what they found if `version` is not what it was. So
  * who changes anything
  *
- *  1. reads `gens` of both families (include/vestige/rtcache.h); odd: waits;
+ *  1. reads state.version, and `gens` of both families (include/vestige/rtcache.h); odd:
+ *     waits;
  *  2. asks the kernel;
  *  3. brings the other half up to date, all of it: its routes and labels (maps *_0 and *_1),
  *     its devices (key.half), its chunks and policies (elements that nothing in the half in
  *     use refers to), and last state.head[half], with the generations of step 1;
- *  4. adds 1 to state.version: one aligned store, released.
+ *  4. adds 1 to state.version, if it is what it was in step 1: one compare and exchange. If
+ *     not, an address has gone meanwhile, and it begins again.
  *
  * One writer at a time. The half that is left may be written at once: who still reads it
- * notices. While nobody vouches for the generations the tables are not used: the kernel's
+ * notices. An address that goes is taken out of the half in use, by the program that hears
+ * of it from the module (bpf/selsrc_event.bpf.c), or by who follows rtnetlink: it becomes of
+ * class SELSRC_GONE, and 2 is added to state.version, which leaves the half as it is, but no
+ * verdict of before. While nobody vouches for the generations the tables are not used: the kernel's
  * choice stands. Where their generation is not the current one, connect() still uses them,
  * because bpf_bind() looks whether the address is there; sendto() does not.
  */
@@ -27,7 +32,7 @@
 #endif
 
 /* Bumped whenever a pinned map changes shape. */
-#define SELSRC_ABI		1
+#define SELSRC_ABI		2
 
 /* The number of functions in a policy. */
 #define SELSRC_MAX_FUNCTIONS	8
@@ -87,6 +92,12 @@ struct selsrc_policy {
  * with it. IPv6: 0.
  */
 #define SELSRC_CLASSES		16
+
+/*
+ * The last one is never of a device: an address of this class has gone. No policy ranks
+ * what is not below dev.classes above nobody.
+ */
+#define SELSRC_GONE		(SELSRC_CLASSES - 1)
 
 struct selsrc_class {
 	__u8 category;		/* enum selsrc_category */
@@ -190,9 +201,10 @@ enum selsrc_doubt {
 	SELSRC_DOUBT_RULES,	/* policy routing */
 	SELSRC_DOUBT_VRF,
 	SELSRC_DOUBT_ADDRS,	/* more than SELSRC_MAX_ADDRS */
-	SELSRC_DOUBT_CLASSES,	/* more than SELSRC_CLASSES */
+	SELSRC_DOUBT_CLASSES,	/* more than SELSRC_GONE */
 	SELSRC_DOUBT_FULL,	/* a map is full */
 	SELSRC_DOUBT_OTHER,
+	SELSRC_DOUBT_DOWN,	/* the device has gone down, by an event of the module */
 };
 
 /* A half of the tables, as a whole. policy: the defaults, as in struct selsrc_dev. */
@@ -292,7 +304,11 @@ struct selsrc_set {
 	X(bind_failed,	"attempts: bind refused an address, most likely because it is gone") \
 	X(refused,	"the second one was refused, too")				\
 	X(unreadable,	"the socket could not be looked into")				\
-	X(cached,	"of all: known from the last time, with this destination")
+	X(cached,	"of all: known from the last time, with this destination")	\
+	X(heard,	"events of the module, of any kind")				\
+	X(gone,		"events: an address has gone, and is no source any more")	\
+	X(gone_unknown,	"events: an address has gone that was not in the tables")	\
+	X(gone_device,	"events: a device has gone down; it is the kernel's until it is looked at")
 
 struct selsrc_stats {
 #define SELSRC_STAT(name, what) __u64 name;

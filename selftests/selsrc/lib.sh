@@ -13,6 +13,12 @@ SOURCE=${TOOLS%/net}/selsrc/source
 [ -x "$SOURCE" ] || tap_skip_all "the test programs are not built: $SOURCE"
 private_cgroup || tap_skip_all "no cgroup2"
 
+need_module()
+{
+	[ -e /sys/module/vestige ] || modprobe vestige 2>/dev/null ||
+		tap_skip_all "this kernel has no module vestige (make kmod)"
+}
+
 # A device to nobody: what is sent is gone, and no neighbour has to answer.
 device()	# ns dev address...
 {
