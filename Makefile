@@ -158,6 +158,7 @@ no_kmod:
 
 # A test that has BPF programs of its own embeds them.
 $(foreach t,$(TEST_BPF_SRCS:%.bpf.c=$(O)/%),$(eval $(t): | $(t).skel.h))
+$(O)/selftests/bench/selsrc: | $(O)/selftests/bench/selsrc_idle.skel.h
 $(addprefix $(O)/selftests/bench/,segment selsrc forward) $(filter $(O)/selftests/prog_run/%,$(TESTS)): | $(SKELS)
 
 # One job after the other, so that no test is timed while a compiler runs.

@@ -45,7 +45,6 @@ static __always_inline __u32 selsrc_dest6(const __be32 *addr)
 /* Fill in the destination, as of the family that it has on the wire. */
 static __always_inline __u32 selsrc_call4(struct selsrc_call *c, __be32 dst)
 {
-	c->skip = -1;
 	c->family = SELSRC_INET;
 	c->dst[0] = dst;
 	return selsrc_dest4(dst);
@@ -53,7 +52,6 @@ static __always_inline __u32 selsrc_call4(struct selsrc_call *c, __be32 dst)
 
 static __always_inline __u32 selsrc_call6(struct selsrc_call *c, const struct bpf_sock_addr *ctx)
 {
-	c->skip = -1;
 	c->family = SELSRC_INET6;
 	c->dst[0] = ctx->user_ip6[0];
 	c->dst[1] = ctx->user_ip6[1];
@@ -84,9 +82,9 @@ static __always_inline int selsrc_same_addr(const __be32 *a, const __be32 *b)
 	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
 }
 
-static __always_inline __u64 *selsrc_mark(__u64 cookie)
+static __always_inline __u64 *selsrc_mark(__u64 identity)
 {
-	__u32 slot = cookie % SELSRC_OWNED;
+	__u32 slot = identity % SELSRC_OWNED;
 
 	return bpf_map_lookup_elem(&owned, &slot);
 }
@@ -94,13 +92,13 @@ static __always_inline __u64 *selsrc_mark(__u64 cookie)
 static __always_inline int selsrc_is_owned(struct bpf_sock_addr *ctx,
 					   const struct selsrc_bindable *b)
 {
-	__u64 cookie = bpf_get_socket_cookie(ctx), *mark = selsrc_mark(cookie), is, ours;
+	__u64 identity = selsrc_identity(ctx), *mark = selsrc_mark(identity), is, ours;
 	struct selsrc_inside in;
 
-	if (!mark || selsrc_inside(ctx, &in) || selsrc_no_port(&in))
+	if (!mark || !identity || selsrc_inside(ctx, &in) || selsrc_no_port(&in))
 		return 0;
 	is = SELSRC_READ(*mark);
-	ours = selsrc_owned(cookie, b->addr.word);
+	ours = selsrc_owned(identity, b->addr.word);
 	/* Of what was released any address is the kernel's. */
 	return is == ours || (is & 1 && is >> 16 == ours >> 16 && !((is ^ ours) & 0x1e));
 }
@@ -108,10 +106,10 @@ static __always_inline int selsrc_is_owned(struct bpf_sock_addr *ctx,
 static __always_inline void selsrc_own(struct bpf_sock_addr *ctx, const struct selsrc_addr *addr,
 				       int released)
 {
-	__u64 cookie = bpf_get_socket_cookie(ctx), *mark = selsrc_mark(cookie);
+	__u64 identity = selsrc_identity(ctx), *mark = selsrc_mark(identity);
 
 	if (mark)
-		SELSRC_READ(*mark) = selsrc_owned(cookie, addr->word) | released;
+		SELSRC_READ(*mark) = selsrc_owned(identity, addr->word) | released;
 }
 
 static __always_inline __u32 selsrc_bindable(struct bpf_sock_addr *ctx, struct selsrc_bindable *b)
@@ -200,7 +198,7 @@ static __always_inline __u32 selsrc_take(struct bpf_sock_addr *ctx, struct selsr
 		/* Here, or the compiler reads it before the loop, unset. */
 		struct selsrc_addr addr;
 
-		verdict = selsrc_choose(c);
+		verdict = selsrc_choose(c, !b->v6);
 		if (verdict == SELSRC_moved)
 			continue;
 		if (verdict != SELSRC_bound)
@@ -217,7 +215,6 @@ static __always_inline __u32 selsrc_take(struct bpf_sock_addr *ctx, struct selsr
 		selsrc_count(SELSRC_bind_failed);
 		verdict = SELSRC_refused;
 		c->again = 1;
-		c->skip = c->index;
 	}
 	return selsrc_leave(ctx, b, verdict);
 }
@@ -274,7 +271,7 @@ static __always_inline __u32 selsrc_connects(struct bpf_sock_addr *ctx, struct s
 	if (verdict != SELSRC_bound)
 		return verdict;
 	if (dest == SELSRC_bound)
-		dest = selsrc_limits_of(ctx, c);
+		dest = !v6 && selsrc_casts() ? selsrc_limits(ctx, c) : selsrc_limits_of(ctx, c);
 	if (dest != SELSRC_bound)
 		return selsrc_leave(ctx, &b, dest);
 	return selsrc_take(ctx, &b, c);
@@ -316,7 +313,7 @@ int selsrc_connect6(struct bpf_sock_addr *ctx)
 /* --- send without connect ----------------------------------------------------------------- */
 
 static __always_inline __u32 selsrc_sends(struct bpf_sock_addr *ctx, struct selsrc_call *c,
-					  __u32 dest)
+					  __u32 dest, int v4)
 {
 	struct selsrc_inside in;
 	__u32 verdict;
@@ -332,7 +329,7 @@ static __always_inline __u32 selsrc_sends(struct bpf_sock_addr *ctx, struct sels
 		return verdict;
 	if (c->family == SELSRC_INET ? selsrc_oif4(&in, &c->oif) : selsrc_oif6(&in, &c->oif))
 		return SELSRC_unreadable;
-	verdict = selsrc_choose(c);
+	verdict = selsrc_choose(c, v4);
 	return verdict == SELSRC_bound ? SELSRC_sent : verdict;
 }
 
@@ -344,7 +341,7 @@ int selsrc_sendmsg4(struct bpf_sock_addr *ctx)
 	__u32 verdict = SELSRC_has_source;
 
 	if (!ctx->msg_src_ip4)
-		verdict = selsrc_sends(ctx, &c, selsrc_call4(&c, ctx->user_ip4));
+		verdict = selsrc_sends(ctx, &c, selsrc_call4(&c, ctx->user_ip4), 1);
 	if (verdict == SELSRC_sent)
 		ctx->msg_src_ip4 = c.src[0];
 	selsrc_count(verdict);
@@ -361,7 +358,7 @@ int selsrc_sendmsg6(struct bpf_sock_addr *ctx)
 	    !ctx->msg_src_ip6[3]) {
 		dest = selsrc_call6(&c, ctx);
 		/* The kernel sends these by sendmsg4. */
-		verdict = c.family == SELSRC_INET6 ? selsrc_sends(ctx, &c, dest) : SELSRC_family;
+		verdict = c.family == SELSRC_INET6 ? selsrc_sends(ctx, &c, dest, 0) : SELSRC_family;
 	}
 	if (verdict == SELSRC_sent) {
 		ctx->msg_src_ip6[0] = c.src[0];

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * selsrc_cache.h - verdicts by destination, good as long as the tables are the same.
+ *
+ * For sendto() where there are no steps (selsrc_steps.h), which are quicker than this. Of a
+ * connect(), which seldom has the last one's destination, to look here and to write it down
+ * takes as long as to look into the tables.
  */
 #ifndef VESTIGE_BPF_SELSRC_CACHE_H
 #define VESTIGE_BPF_SELSRC_CACHE_H
@@ -9,15 +13,13 @@
 
 /*
  * One call of an application. oif: the device that socket or message are limited to, 0:
- * none. again: the kernel has refused the address with index `skip`.
+ * none. again: the kernel has refused the address that is in src.
  */
 struct selsrc_call {
 	__u32 family;
 	__u32 oif;
 	__be32 dst[4];
 	__be32 src[4];		/* the answer */
-	__s32 index;		/* of the answer; in the order of the device */
-	__s32 skip;
 	__u32 again;
 	__u32 binds;		/* whether the address is still there will be looked at */
 };
@@ -55,7 +57,6 @@ static __always_inline int selsrc_recall(struct selsrc_call *c, __u64 version)
 		return -1;
 	for (int i = 0; i < 4; i++)
 		c->src[i] = e->src[i];
-	c->index = e->index;
 	verdict = e->verdict;
 	selsrc_barrier();
 	return SELSRC_READ(e->seq) == seq ? verdict : -1;
@@ -78,7 +79,6 @@ __noinline int selsrc_remember(const struct selsrc_call *c, __u64 version, __u32
 	e->oif = c->oif;
 	e->family = c->family;
 	e->verdict = verdict;
-	e->index = c->index;
 	for (int i = 0; i < 4; i++) {
 		e->dst[i] = c->dst[i];
 		e->src[i] = c->src[i];

@@ -80,6 +80,16 @@ static long selsrc_mark6(__u32 i, void *arg)
 	return 0;
 }
 
+/* The steps (selsrc_steps.h) may lead to what goes from anywhere: until `follow` writes, none. */
+static __always_inline void selsrc_no_steps(struct selsrc_head *head, __u32 family)
+{
+	for (__u32 set = 0; set < SELSRC_SETS; set++)
+		if (family == SELSRC_INET)
+			SELSRC_READ(head->steps[SELSRC_INET][set].n) = 0;
+		else
+			SELSRC_READ(head->steps[SELSRC_INET6][set].n) = 0;
+}
+
 /* Whoever has read the version before this does not turn over any more. */
 static __always_inline struct selsrc_dev *selsrc_begin(struct selsrc_state *st, __u32 family,
 						       __u32 ifindex)
@@ -87,6 +97,7 @@ static __always_inline struct selsrc_dev *selsrc_begin(struct selsrc_state *st, 
 	struct selsrc_dev_key key = { .ifindex = ifindex, .family = family };
 
 	key.half = __sync_fetch_and_add(&st->version, 2) & 1;
+	selsrc_no_steps(key.half ? &st->head[1] : &st->head[0], family);
 	return bpf_map_lookup_elem(&devs, &key);
 }
 

@@ -7,7 +7,7 @@
 
 #include "rtcache.h"
 #include <bpf/bpf_endian.h>
-#include <vestige/selsrc_score.h>
+#include <vestige/selsrc_steps.h>
 
 /* Which policies are those of the cgroup that this set of programs is attached to. */
 const volatile __u32 policy_set;
@@ -30,6 +30,8 @@ const volatile __u32 policy_set;
 SELSRC_ARRAY(state, 1, struct selsrc_state);
 SELSRC_ARRAY(chunks4, 512, struct selsrc_chunk4);
 SELSRC_ARRAY(chunks6, 512, struct selsrc_chunk6);
+SELSRC_ARRAY(steps4, 1, struct selsrc_steps4);
+SELSRC_ARRAY(steps6, 1, struct selsrc_steps6);
 SELSRC_ARRAY(policies, SELSRC_POLICIES, struct selsrc_policy);
 SELSRC_MAP(devs, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, SELSRC_MAX_DEVS, struct selsrc_dev_key,
 	   struct selsrc_dev);
@@ -49,8 +51,8 @@ SELSRC_MAP(prefs, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, SELSRC_MAX_PREFS,
 SELSRC_MAP(sets, BPF_MAP_TYPE_ARRAY, 0, SELSRC_SETS, __u32, struct selsrc_set);
 
 /*
- * Sockets that we have bound, by their cookies; an entry of one word, so that nobody sees
- * half of it: cookie << 16 | bits of the address << 5 | policy set << 1 | released. Released:
+ * Sockets that we have bound, by selsrc_identity(); an entry of one word, so that nobody sees
+ * half of it: identity << 16 | bits of the address << 5 | policy set << 1 | released. Released:
  * taken back since; but a socket that was bound once keeps what the kernel chose for it.
  * Storage of the socket itself would take longer to get than all the rest. What another
  * socket has overwritten is forgotten: then the address passes for the application's.
@@ -59,11 +61,11 @@ SELSRC_MAP(sets, BPF_MAP_TYPE_ARRAY, 0, SELSRC_SETS, __u32, struct selsrc_set);
 
 SELSRC_MAP(owned, BPF_MAP_TYPE_ARRAY, 0, SELSRC_OWNED, __u32, __u64);
 
-static __always_inline __u64 selsrc_owned(__u64 cookie, const __be32 *addr)
+static __always_inline __u64 selsrc_owned(__u64 identity, const __be32 *addr)
 {
 	__u32 mix = (addr[0] ^ addr[1] ^ addr[2] ^ addr[3]) * 0x9e3779b1u >> 21;
 
-	return cookie << 16 | mix << 5 | (policy_set % SELSRC_SETS) << 1;
+	return identity << 16 | mix << 5 | (policy_set % SELSRC_SETS) << 1;
 }
 
 /*
@@ -78,10 +80,9 @@ struct selsrc_cached {
 	__u64 version;
 	__be32 dst[4];
 	__be32 src[4];
-	__s32 index;
 	__u8 family;
 	__u8 verdict;
-	__u8 pad[10];
+	__u8 pad[14];
 };
 
 SELSRC_MAP(cache, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SELSRC_CACHED, __u32, struct selsrc_cached);
@@ -93,14 +94,6 @@ static __always_inline void *selsrc_only(void *map)
 {
 	return bpf_map_lookup_elem(map, &selsrc_zero);
 }
-
-/* Numbers of the counters. */
-enum selsrc_verdict {
-#define SELSRC_VERDICT(name, what) SELSRC_##name,
-	SELSRC_STATS(SELSRC_VERDICT)
-#undef SELSRC_VERDICT
-	SELSRC_VERDICTS,
-};
 
 /* Per CPU, so no atomics: an increment that is preempted may be lost, once in a while. */
 static __always_inline void selsrc_count(__u32 verdict)

@@ -39,6 +39,8 @@ struct selsrc {
 	int devs, labels[2], routes[SELSRC_FAMILIES][2], prefs, sets, stats;
 	struct selsrc_state *state;
 	struct rtcache_gens *gens;
+	struct selsrc_steps4 *steps4;
+	struct selsrc_steps6 *steps6;
 	struct selsrc_chunk4 *chunks4;
 	struct selsrc_chunk6 *chunks6;
 	struct selsrc_policy *policies;

@@ -4,7 +4,8 @@
  *
  * To write the tables anew takes milliseconds, in which what is sent from it would fail.
  * So here, as in bpf/selsrc_event.bpf.c, the half in use is written: one byte, which who
- * reads has or has not, and then the version, so that nothing chosen before is remembered.
+ * reads has or has not, and no steps any more, as any may lead to it; and then the version, so
+ * that nothing chosen before is remembered.
  */
 #include <errno.h>
 #include <string.h>
@@ -32,6 +33,8 @@ static __u8 *class_of(struct selsrc *s, const struct selsrc_dev *dev, int family
 static void forget(struct selsrc *s, const struct selsrc_dev *dev, int family,
 		   const __be32 *addr)
 {
+	struct selsrc_head *head = &s->state->head[s->state->version & 1];
+	int f = model_family(family);
 	__u8 *class;
 	__u32 i;
 
@@ -40,6 +43,8 @@ static void forget(struct selsrc *s, const struct selsrc_dev *dev, int family,
 		if (class)
 			__atomic_store_n(class, SELSRC_GONE, __ATOMIC_RELAXED);
 	}
+	for (i = 0; i < SELSRC_SETS; i++)
+		__atomic_store_n(&head->steps[f][i].n, 0, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&s->state->version, 2, __ATOMIC_SEQ_CST);
 }
 

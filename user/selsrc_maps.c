@@ -119,6 +119,10 @@ static int map_arrays(struct selsrc *s, bool writable)
 		err = map_array(s->dir, "chunks6", writable, sizeof(*s->chunks6), &s->chunks6,
 				&entries6);
 	if (!err)
+		err = map_array(s->dir, "steps4", writable, sizeof(*s->steps4), &s->steps4, NULL);
+	if (!err)
+		err = map_array(s->dir, "steps6", writable, sizeof(*s->steps6), &s->steps6, NULL);
+	if (!err)
 		err = map_array(s->dir, "policies", writable, sizeof(*s->policies),
 				&s->policies, NULL);
 	s->chunks = (entries4 < entries6 ? entries4 : entries6) / 2;
@@ -173,9 +177,13 @@ void selsrc_close(struct selsrc *s)
 	unmap(s->gens, sizeof(*s->gens));
 	unmap(s->chunks4, 2ul * s->chunks * sizeof(*s->chunks4));
 	unmap(s->chunks6, 2ul * s->chunks * sizeof(*s->chunks6));
+	unmap(s->steps4, sizeof(*s->steps4));
+	unmap(s->steps6, sizeof(*s->steps6));
 	unmap(s->policies, SELSRC_POLICIES * sizeof(*s->policies));
 	s->state = NULL;
 	s->gens = NULL;
+	s->steps4 = NULL;
+	s->steps6 = NULL;
 	s->chunks4 = NULL;
 	s->chunks6 = NULL;
 	s->policies = NULL;

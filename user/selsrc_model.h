@@ -100,6 +100,15 @@ __u32 model_label(const struct krn *krn, int family, const __be32 *addr, int ifi
  */
 int table_write(struct selsrc *s, struct model *m);
 
+/* ---- selsrc_steps.c ---- */
+
+/*
+ * The steps of one family, from what has been written of this half already, its default
+ * policies too. devs: its devices, as m->krn.devs.
+ */
+void steps_write(struct selsrc *s, const struct model *m, int family,
+		 const struct selsrc_dev *devs, __u32 half);
+
 /* ---- selsrc_forget.c ---- */
 
 /*

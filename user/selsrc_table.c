@@ -24,6 +24,7 @@ struct writer {
 	__u32 chunks[SELSRC_FAMILIES];	/* of this half, used */
 	bool keep[SELSRC_POLICIES];	/* policies that may not be written */
 	__u8 defaults[SELSRC_SETS];
+	struct selsrc_dev *devs[SELSRC_FAMILIES];	/* as m->krn.devs */
 };
 
 /* ---- tries ------------------------------------------------------------------ */
@@ -294,16 +295,16 @@ static void fill_dev(struct writer *w, const struct krn_dev *from, int family,
 
 static int write_dev(struct writer *w, const struct krn_dev *from, int family)
 {
+	struct selsrc_dev *dev = &w->devs[family][from - w->m->krn.devs];
 	const struct selsrc_dev_key key = {
 		.ifindex = from->ifindex, .half = w->half, .family = family,
 	};
-	struct selsrc_dev dev = {};
-	int err = policy_numbers(w, from->ifindex, dev.policy);
+	int err = policy_numbers(w, from->ifindex, dev->policy);
 
 	if (err)
 		return err;
-	fill_dev(w, from, family, &dev);
-	err = bpf_map_update_elem(w->s->devs, &key, &dev, BPF_ANY);
+	fill_dev(w, from, family, dev);
+	err = bpf_map_update_elem(w->s->devs, &key, dev, BPF_ANY);
 	if (err != -E2BIG && err != -ENOSPC && err != -ENOMEM)
 		return err;
 	w->m->doubt[family] = SELSRC_DOUBT_FULL;
@@ -350,18 +351,40 @@ static int write_devs(struct writer *w)
 
 /* ---- all of it -------------------------------------------------------------------- */
 
+/* What the programs are told of the half as a whole; the steps are made of it. */
+static void write_head(struct writer *w)
+{
+	struct selsrc_head *head = &w->s->state->head[w->half];
+	int f;
+
+	memcpy(head->policy, w->defaults, sizeof(head->policy));
+	for (f = 0; f < SELSRC_FAMILIES; f++) {
+		head->gen[f] = w->m->gen[f];
+		head->doubt[f] = w->m->doubt[f];
+		steps_write(w->s, w->m, f, w->devs[f], w->half);
+	}
+}
+
+static int write_half(struct writer *w)
+{
+	int err;
+
+	keep_used(w);
+	err = policy_numbers(w, 0, w->defaults);
+	if (!err)
+		err = write_devs(w);
+	if (!err)
+		err = write_tries(w);
+	if (!err)
+		write_head(w);
+	return err;
+}
+
 /* If an address has gone since the kernel was asked, it may be in what was written. */
 static int turn_over(struct writer *w)
 {
 	__u64 version = w->m->version;
-	struct selsrc_head *head = &w->s->state->head[w->half];
-	int f;
 
-	for (f = 0; f < SELSRC_FAMILIES; f++) {
-		head->gen[f] = w->m->gen[f];
-		head->doubt[f] = w->m->doubt[f];
-	}
-	memcpy(head->policy, w->defaults, sizeof(head->policy));
 	return __atomic_compare_exchange_n(&w->s->state->version, &version, version + 1, false,
 					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ? 0 : -EAGAIN;
 }
@@ -369,13 +392,18 @@ static int turn_over(struct writer *w)
 int table_write(struct selsrc *s, struct model *m)
 {
 	struct writer w = { .s = s, .m = m, .half = !(m->version & 1) };
-	int err;
+	int f, err = selsrc_read_sets(s);	/* others attach, too */
 
-	keep_used(&w);
-	err = policy_numbers(&w, 0, w.defaults);
+	for (f = 0; f < SELSRC_FAMILIES; f++) {
+		w.devs[f] = calloc(m->krn.nr_devs + 1, sizeof(*w.devs[f]));
+		if (!w.devs[f])
+			err = -ENOMEM;
+	}
 	if (!err)
-		err = write_devs(&w);
+		err = write_half(&w);
 	if (!err)
-		err = write_tries(&w);
-	return err ? err : turn_over(&w);
+		err = turn_over(&w);
+	for (f = 0; f < SELSRC_FAMILIES; f++)
+		free(w.devs[f]);
+	return err;
 }

@@ -11,16 +11,16 @@
  *     waits;
  *  2. asks the kernel;
  *  3. brings the other half up to date, all of it: its routes and labels (maps *_0 and *_1),
- *     its devices (key.half), its chunks and policies (elements that nothing in the half in
- *     use refers to), and last state.head[half], with the generations of step 1;
+ *     its devices (key.half), its chunks, steps and policies (elements that nothing in the
+ *     half in use refers to), and last state.head[half], with the generations of step 1;
  *  4. adds 1 to state.version, if it is what it was in step 1: one compare and exchange. If
  *     not, an address has gone meanwhile, and it begins again.
  *
  * One writer at a time. The half that is left may be written at once: who still reads it
  * notices. An address that goes is taken out of the half in use, by the program that hears
  * of it from the module (bpf/selsrc_event.bpf.c), or by who follows rtnetlink: it becomes of
- * class SELSRC_GONE, and 2 is added to state.version, which leaves the half as it is, but no
- * verdict of before. While nobody vouches for the generations the tables are not used: the kernel's
+ * class SELSRC_GONE, the steps of its family are no more, as any may lead to it, and 2 is
+ * added to state.version, which leaves the half as it is, but no verdict of before. While nobody vouches for the generations the tables are not used: the kernel's
  * choice stands. Where their generation is not the current one, connect() still uses them,
  * because bpf_bind() looks whether the address is there; sendto() does not.
  */
@@ -207,11 +207,52 @@ enum selsrc_doubt {
 	SELSRC_DOUBT_DOWN,	/* the device has gone down, by an event of the module */
 };
 
-/* A half of the tables, as a whole. policy: the defaults, as in struct selsrc_dev. */
+/*
+ * What all this makes of a destination (selsrc_steps.h): from start[i] up to the next start
+ * the answer is the same, and result[i] has it. ifindex: the device that the route leads to;
+ * for who is limited to another one it does not hold. One element, so that a step costs no
+ * lookup; starts apart from the rest, so that many are in one line.
+ */
+#define SELSRC_STEPS		32768	/* of both halves */
+#define SELSRC_STEP_BITS	14	/* those of one half are less than 1 << 14 */
+
+struct selsrc_result4 {
+	__be32 addr;
+	__u32 ifindex;
+	__u32 verdict;		/* enum selsrc_verdict; addr is to be taken if SELSRC_bound */
+};
+
+struct selsrc_result6 {
+	__be32 addr[4];
+	__u32 ifindex;
+	__u32 verdict;
+};
+
+struct selsrc_steps4 {
+	__u32 start[SELSRC_STEPS];
+	struct selsrc_result4 result[SELSRC_STEPS];
+};
+
+struct selsrc_steps6 {
+	__u64 start[SELSRC_STEPS][2];
+	struct selsrc_result6 result[SELSRC_STEPS];
+};
+
+/* n 0: they would be too many, the tables have to be gone through. */
+struct selsrc_stretch {
+	__u32 first;
+	__u32 n;
+};
+
+/*
+ * A half of the tables, as a whole. policy: the defaults, as in struct selsrc_dev; steps:
+ * for each set.
+ */
 struct selsrc_head {
 	__u64 gen[SELSRC_FAMILIES];
 	__u32 doubt[SELSRC_FAMILIES];
 	__u8 policy[SELSRC_SETS];
+	struct selsrc_stretch steps[SELSRC_FAMILIES][SELSRC_SETS];
 };
 
 /* The only element of `state`. */
@@ -238,6 +279,8 @@ struct selsrc_state {
  *   devs	HASH		  selsrc_dev_key	struct selsrc_dev
  *   chunks4	ARRAY, mappable	  any number *		struct selsrc_chunk4
  *   chunks6	ARRAY, mappable	  any number *		struct selsrc_chunk6
+ *   steps4	ARRAY, mappable	  1			struct selsrc_steps4
+ *   steps6	ARRAY, mappable	  1			struct selsrc_steps6
  *   policies	ARRAY, mappable	  SELSRC_POLICIES	struct selsrc_policy; 0: not used
  *   routes4_0	LPM_TRIE	  selsrc_prefix4	struct selsrc_route; also routes4_1
  *   routes6_0	LPM_TRIE	  selsrc_prefix6	struct selsrc_route; also routes6_1
@@ -314,6 +357,14 @@ struct selsrc_stats {
 #define SELSRC_STAT(name, what) __u64 name;
 	SELSRC_STATS(SELSRC_STAT)
 #undef SELSRC_STAT
+};
+
+/* Numbers of the counters. */
+enum selsrc_verdict {
+#define SELSRC_VERDICT(name, what) SELSRC_##name,
+	SELSRC_STATS(SELSRC_VERDICT)
+#undef SELSRC_VERDICT
+	SELSRC_VERDICTS,
 };
 
 #endif /* VESTIGE_SELSRC_H */

@@ -302,8 +302,7 @@ struct selsrc_race {
 	__u64 addr[2];
 	__u32 best;		/* its rank; SELSRC_NOBODY: none yet */
 	__s32 index;
-	__s32 skip;		/* this index does not take part; -1: all do */
-	__u32 pad;
+	__u64 skip[2];		/* this address does not take part; 0: all do */
 };
 
 /* Verified once, and not for each class in each state. */
@@ -342,8 +341,7 @@ static __always_inline void selsrc_start(struct selsrc_race *r, const struct sel
 	r->addr[0] = r->addr[1] = 0;
 	r->best = SELSRC_NOBODY;
 	r->index = -1;
-	r->skip = -1;
-	r->pad = 0;
+	r->skip[0] = r->skip[1] = 0;
 }
 
 /* Does a have the longer common prefix? The larger highest bit is the earlier difference. */
@@ -379,7 +377,7 @@ static __always_inline void selsrc_run(struct selsrc_race *r, __u8 class, __u16 
 		if (rank <= r->best && !selsrc_nearer(mine64, its64))
 			return;
 	}
-	if (index == r->skip)
+	if (addr0 == r->skip[0] && addr1 == r->skip[1])
 		return;
 	r->best = rank;
 	r->apart[0] = apart0;

@@ -2,37 +2,50 @@
 /*
  * selsrc.c [ROUNDS] - what source selection adds to connect() and sendto()
  *
- * Rounds of calls with the programs attached and without, in turns; the median of the
- * differences counts. connect: sockets that nobody has bound, each to another destination,
- * so that nothing comes from the cache, or all to one. The device has no peer and no ARP:
- * what is timed is the call up to the packet, in CPU time, so that neighbours disturb less.
+ * Rounds of calls with the programs attached and without, in turns. Each call is timed by
+ * itself, and the medians of all are compared: what interrupts a call is not in them. The
+ * first calls of a round are not counted: to attach changes code of the kernel, which has to
+ * be fetched again. connect: a socket just made that nobody has bound, each to another
+ * destination, or all to one. The device has no peer and no ARP: what is timed is the call up
+ * to the packet.
+ *
+ * Also told is what a program that does nothing adds. No program adds less than that.
  */
 #include "../prog_run/selsrc_run.h"
+#include "selftests/bench/selsrc_idle.skel.h"
 
 #define CALLS	400
+#define COLD	50	/* that are not counted */
 
 static int rounds = 31;
 static __u32 ifindex, next;
+static struct selsrc_idle_bpf *idle;
 
 static __u64 now_ns(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
 static int by_value(const void *a, const void *b)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	__u32 x = *(const __u32 *)a, y = *(const __u32 *)b;
 
 	return x < y ? -1 : x > y;
 }
 
-static double median(double *v, int n)
+/* ns of calls. */
+struct times {
+	__u32 *ns;
+	int n;
+};
+
+static double median(struct times *t)
 {
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
+	qsort(t->ns, t->n, sizeof(*t->ns), by_value);
+	return t->ns[t->n / 2];
 }
 
 static socklen_t destination(int family, __u32 n, struct sockaddr_storage *to)
@@ -53,49 +66,34 @@ static socklen_t destination(int family, __u32 n, struct sockaddr_storage *to)
 	return sizeof(*in6);
 }
 
-/* ns of a connect(); what comes before and after is not timed. */
-static double connects(int family, int type, bool one)
+static __u32 connects(int family, int type, bool one)
 {
-	int one_int = 1, fds[CALLS];
-	struct sockaddr_storage to[CALLS];
-	socklen_t len = 0;
+	struct sockaddr_storage to;
+	socklen_t len = destination(family, one ? 1 : ++next, &to);
+	int fd = socket(family, type | SOCK_NONBLOCK, 0), on = 1;
 	__u64 t;
 
-	for (int i = 0; i < CALLS; i++) {
-		len = destination(family, one ? 1 : ++next, &to[i]);
-		fds[i] = socket(family, type | SOCK_NONBLOCK, 0);
-		if (fds[i] < 0)
-			ksft_bail("socket: %s", strerror(errno));
-		if (family == AF_INET6)
-			setsockopt(fds[i], IPPROTO_IPV6, IPV6_V6ONLY, &one_int, sizeof(one_int));
-	}
+	if (fd < 0)
+		ksft_bail("socket: %s", strerror(errno));
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	t = now_ns();
-	for (int i = 0; i < CALLS; i++)
-		if (connect(fds[i], (void *)&to[i], len) && errno != EINPROGRESS)
-			ksft_bail("connect: %s", strerror(errno));
-	t = now_ns() - t;
-	for (int i = 0; i < CALLS; i++)
-		close(fds[i]);
-	return (double)t / CALLS;
-}
-
-static double sends(int family, bool one)
-{
-	int fd = socket(family, SOCK_DGRAM, 0);
-	struct sockaddr_storage to[CALLS];
-	socklen_t len = 0;
-	__u64 t;
-
-	for (int i = 0; i < CALLS; i++)
-		len = destination(family, one ? 1 : ++next, &to[i]);
-	sendto(fd, "", 1, 0, (void *)&to[0], len);
-	t = now_ns();
-	for (int i = 0; i < CALLS; i++)
-		if (sendto(fd, "", 1, 0, (void *)&to[i], len) != 1)
-			ksft_bail("sendto: %s", strerror(errno));
+	if (connect(fd, (void *)&to, len) && errno != EINPROGRESS)
+		ksft_bail("connect: %s", strerror(errno));
 	t = now_ns() - t;
 	close(fd);
-	return (double)t / CALLS;
+	return t;
+}
+
+static __u32 sends(int fd, int family, bool one)
+{
+	struct sockaddr_storage to;
+	socklen_t len = destination(family, one ? 1 : ++next, &to);
+	__u64 t = now_ns();
+
+	if (sendto(fd, "", 1, 0, (void *)&to, len) != 1)
+		ksft_bail("sendto: %s", strerror(errno));
+	return now_ns() - t;
 }
 
 struct part {
@@ -106,9 +104,18 @@ struct part {
 	int bound;		/* ns that it may add; 0: not said */
 };
 
-static double sample(const struct part *p)
+static void sample(const struct part *p, struct times *t)
 {
-	return p->send ? sends(p->family, p->one) : connects(p->family, p->type, p->one);
+	int fd = socket(p->family, SOCK_DGRAM, 0);
+	__u32 ns;
+
+	for (int i = 0; i < COLD + CALLS; i++) {
+		ns = p->send ? sends(fd, p->family, p->one) :
+			       connects(p->family, p->type, p->one);
+		if (i >= COLD)
+			t->ns[t->n++] = ns;
+	}
+	close(fd);
 }
 
 static void add(struct selsrc_source *s, int family, int i)
@@ -163,31 +170,59 @@ static void add_addresses(int n)
 	}
 }
 
+/* Of the two families, one that does nothing. */
+static void attach_empty(bool on)
+{
+	static struct bpf_link *empty[4];
+	struct bpf_program *progs[] = { idle->progs.connect4, idle->progs.connect6,
+					idle->progs.sendmsg4, idle->progs.sendmsg6 };
+	int fd = open(cgroup, O_RDONLY);
+
+	for (size_t i = 0; i < ARRAY_SIZE(progs); i++) {
+		if (empty[i])
+			bpf_link__destroy(empty[i]);
+		empty[i] = on ? bpf_program__attach_cgroup(progs[i], fd) : NULL;
+	}
+	close(fd);
+}
+
+enum { WITHOUT, EMPTY, WITH, WAYS };
+
+static void rounds_of(const struct part *p, struct times *t)
+{
+	for (int i = 0; i < rounds; i++) {
+		sample(p, &t[WITHOUT]);
+		attach_empty(true);
+		sample(p, &t[EMPTY]);
+		attach_empty(false);
+		attach(true);
+		sample(p, &t[WITH]);
+		attach(false);
+	}
+}
+
 static int run(const struct part *p)
 {
-	double *without = calloc(rounds, sizeof(double)), *added = calloc(rounds, sizeof(double));
+	struct times t[WAYS] = {};
+	double without, empty, added;
 	__u64 before;
-	double a, b;
 
+	for (int i = 0; i < WAYS; i++)
+		t[i].ns = calloc((size_t)rounds * CALLS, sizeof(*t[i].ns));
 	add_addresses(p->addrs);
 	write_tables(p->addrs);
 	before = COUNTED(bound) + COUNTED(sent);
-	for (int i = 0; i < rounds; i++) {
-		attach(false);
-		without[i] = sample(p);
-		attach(true);
-		added[i] = sample(p) - without[i];
-	}
-	attach(false);
+	rounds_of(p, t);
 	if (COUNTED(bound) + COUNTED(sent) < before + (__u64)rounds * CALLS)
 		ksft_bail("%s: not all sources were chosen", p->name);
-	a = median(added, rounds);
-	b = median(without, rounds);
-	free(added);
-	free(without);
-	printf("%-44s %8.0f %+8.0f %6d  %s\n", p->name, b, a, p->bound,
-	       p->bound && a > p->bound ? "MISSED" : "");
-	return p->bound && a > p->bound;
+	without = median(&t[WITHOUT]);
+	empty = median(&t[EMPTY]) - without;
+	added = median(&t[WITH]) - without;
+	for (int i = 0; i < WAYS; i++)
+		free(t[i].ns);
+	printf("%-44s %8.0f %+8.0f %+8.0f %6d  %s\n", p->name, without, empty, added, p->bound,
+	       p->bound && added > p->bound ? "MISSED" : "");
+	return p->bound && added > p->bound;
 }
 
 static const struct part parts[] = {
@@ -219,7 +254,11 @@ int main(int argc, char **argv)
 	shell("ip link add d0 type veth peer name p0 && ip link set d0 arp off up");
 	ifindex = if_nametoindex("d0");
 	shell("ip route add default dev d0; ip -6 route add default dev d0");
-	printf("%-44s %8s %8s %6s\n", "ns a call, medians", "without", "added", "bound");
+	idle = selsrc_idle_bpf__open_and_load();
+	if (!idle)
+		ksft_bail("empty programs: %s", strerror(errno));
+	printf("%-44s %8s %8s %8s %6s\n", "ns a call, medians", "without", "empty", "added",
+	       "bound");
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		missed += run(&parts[i]);
 	printf("%d MISSED\n", missed);

@@ -3,8 +3,8 @@
 #
 # selsrc.sh [ROUNDS] - what source selection adds to connect() and sendto(), in ns
 #
-# Rounds with the programs and without, in turns, on one processor (31 of each); the
-# difference of medians is told beside its bound. `make bench-selsrc`.
+# Rounds with the programs, with empty ones and without, in turns, on one processor (31 of
+# each); the differences of medians are told beside their bound. `make bench-selsrc`.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1

@@ -25,7 +25,7 @@
 #include <bpf/libbpf.h>
 
 #include <vestige/rtcache.h>
-#include <vestige/selsrc_score.h>
+#include <vestige/selsrc_sweep.h>
 #include "selsrc.skel.h"
 #include "../unit/unit.h"
 
@@ -42,9 +42,22 @@ static struct selsrc_state *state;
 static struct rtcache_gens *gens;
 static struct selsrc_chunk4 *chunks4;
 static struct selsrc_chunk6 *chunks6;
+static struct selsrc_steps4 *steps4;
+static struct selsrc_steps6 *steps6;
 static struct selsrc_policy *policies;
+static bool no_steps;			/* the race is run instead */
 static char cgroup[256];
 static struct bpf_link *links[4];
+/* What was put into the half that is written, by family. */
+struct kept {
+	__u32 ifindex;
+	struct selsrc_dev dev;
+	struct selsrc_addr6 addr[SELSRC_MAX_ADDRS];
+};
+
+static struct kept devs[2][8];
+static struct selsrc_prefix prefixes[2][32];
+static int nr_devs[2], nr_prefixes[2];
 static int half;			/* the one that is written */
 static __u32 chunks_used[2];
 
@@ -103,6 +116,8 @@ static inline void selsrc_load(void)
 	gens = selsrc_memory(skel->maps.gens);
 	chunks4 = selsrc_memory(skel->maps.chunks4);
 	chunks6 = selsrc_memory(skel->maps.chunks6);
+	steps4 = selsrc_memory(skel->maps.steps4);
+	steps6 = selsrc_memory(skel->maps.steps6);
 	policies = selsrc_memory(skel->maps.policies);
 	gens->gen[0] = gens->gen[1] = 2;
 	gens->lease_ns = ~0ull - 1;	/* the time is looked at */
@@ -188,6 +203,7 @@ static inline void tables_begin(void)
 {
 	half = (state->version + 1) & 1;
 	chunks_used[0] = chunks_used[1] = 0;
+	nr_prefixes[0] = nr_prefixes[1] = nr_devs[0] = nr_devs[1] = 0;
 	empty(half ? skel->maps.routes4_1 : skel->maps.routes4_0);
 	empty(half ? skel->maps.routes6_1 : skel->maps.routes6_0);
 	empty(half ? skel->maps.labels_1 : skel->maps.labels_0);
@@ -199,11 +215,6 @@ static inline void tables_begin(void)
 	memset(&state->head[half], 0, sizeof(state->head[half]));
 	for (int f = 0; f < 2; f++)
 		state->head[half].gen[f] = gens->gen[f];
-}
-
-static inline void tables_end(void)
-{
-	__atomic_store_n(&state->version, state->version + 1, __ATOMIC_RELEASE);
 }
 
 /* The default policy; text as on the command line. */
@@ -249,20 +260,27 @@ static inline void put_dev(__u32 family, __u32 ifindex, const struct selsrc_sour
 	struct selsrc_dev_key key = { .ifindex = ifindex, .half = half, .family = family };
 	__u32 first = half * HALF + chunks_used[family];
 	struct selsrc_dev dev = { .first = first, .n = n };
+	struct kept *kept = &devs[family][nr_devs[family]++];
+	struct selsrc_addr6 *all = kept->addr;
 
 	for (int i = 0; i < n; i++) {
 		struct selsrc_addr4 *a4 = &chunks4[first + i / SELSRC_CHUNK].addr[i % SELSRC_CHUNK];
 		struct selsrc_addr6 *a6 = &chunks6[first + i / SELSRC_CHUNK].addr[i % SELSRC_CHUNK];
 		int class = put_class(&dev, &s[i].class);
 
+		all[i] = (struct selsrc_addr6){ .class = class,
+			.addr = { number(s[i].addr), number(s[i].addr + 2) },
+			.preference = selsrc_bias(s[i].preference) };
 		if (family == SELSRC_INET)
-			*a4 = (struct selsrc_addr4){ .addr = ntohl(s[i].addr[0]), .class = class,
-				.preference = selsrc_bias(s[i].preference) };
+			all[i].addr[0] = ntohl(s[i].addr[0]);
+		if (family == SELSRC_INET)
+			*a4 = (struct selsrc_addr4){ .addr = all[i].addr[0], .class = class,
+				.preference = all[i].preference };
 		else
-			*a6 = (struct selsrc_addr6){ .class = class,
-				.addr = { number(s[i].addr), number(s[i].addr + 2) },
-				.preference = selsrc_bias(s[i].preference) };
+			*a6 = all[i];
 	}
+	kept->dev = dev;
+	kept->ifindex = ifindex;
 	chunks_used[family] += (n + SELSRC_CHUNK - 1) / SELSRC_CHUNK;
 	if (bpf_map_update_elem(bpf_map__fd(skel->maps.devs), &key, &dev, BPF_ANY))
 		ksft_bail("devs: %s", strerror(errno));
@@ -288,6 +306,49 @@ static inline void put_route(const char *prefix, __u32 ifindex, __u8 kind, __u8 
 		map = half ? skel->maps.routes4_1 : skel->maps.routes4_0;
 	if (bpf_map_update_elem(bpf_map__fd(map), &key, &r, BPF_ANY))
 		ksft_bail("route %s: %s", prefix, strerror(errno));
+	prefixes[v6][nr_prefixes[v6]++] = (struct selsrc_prefix){
+		.start = selsrc_wire(key.addr) & selsrc_mask(key.prefixlen),
+		.len = key.prefixlen, .route = r,
+	};
+}
+
+/* For the default policy, without labels; devices were put in the order of ifindex. */
+static inline void put_steps(__u32 family)
+{
+	static struct selsrc_step step[SELSRC_STEPS / 2];
+	struct selsrc_list list = { .step = step, .max = ARRAY_SIZE(step) };
+	struct selsrc_field field[8] = {};
+	struct selsrc_sweep sweep = {
+		.prefix = prefixes[family], .prefixes = nr_prefixes[family],
+		.dev = field, .devs = nr_devs[family], .list = &list,
+	};
+	__u32 first = half * SELSRC_STEPS / 2, policy = state->head[half].policy[0];
+
+	for (int i = 0; i < nr_devs[family]; i++) {
+		struct kept *kept = &devs[family][i];
+
+		field[i] = (struct selsrc_field){
+			.ifindex = kept->ifindex, .family = family,
+			.verdict = policy ? SELSRC_bound : SELSRC_no_policy,
+			.policy = &policies[policy], .class = kept->dev.class,
+			.classes = kept->dev.classes, .addr = kept->addr, .n = kept->dev.n,
+		};
+	}
+	selsrc_sweep(&sweep);
+	if (list.full)
+		ksft_bail("too many steps");
+	if (family == SELSRC_INET)
+		selsrc_put4(steps4, first, &list);
+	else
+		selsrc_put6(steps6, first, &list);
+	state->head[half].steps[family][0] = (struct selsrc_stretch){ first, list.n };
+}
+
+static inline void tables_end(void)
+{
+	for (int f = 0; f < 2 && !no_steps; f++)
+		put_steps(f);
+	__atomic_store_n(&state->version, state->version + 1, __ATOMIC_RELEASE);
 }
 
 static inline __u64 counted(size_t offset)

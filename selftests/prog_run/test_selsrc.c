@@ -235,7 +235,11 @@ static void messages(void)
 	struct in_pktinfo info = {};
 
 	EXPECT(sent(fd, PEER, NULL), BEST, sent, "sendto");
-	EXPECT(sent(fd, PEER, NULL), BEST, cached, "sendto again");
+	/* Written down is only what takes long to find. */
+	if (no_steps)
+		EXPECT(sent(fd, PEER, NULL), BEST, cached, "sendto again");
+	else
+		EXPECT(sent(fd, PEER, NULL), BEST, sent, "sendto again");
 	EXPECT(sent(fd6, PEER6, NULL), BEST6, sent, "sendto, IPv6");
 	EXPECT(sent(mapped, "::ffff:" PEER, NULL), BEST, sent, "sendto, mapped");
 	c->cmsg_level = IPPROTO_IP;
@@ -405,18 +409,11 @@ static void open_tap(void)
 		ksft_bail("packet socket: %s", strerror(errno));
 }
 
-int main(void)
+/* Once as it is, and once where the steps would have been too many. */
+static void all_tests(bool race)
 {
-	cpu_set_t here;
-
-	ksft_plan(7 + 9 + 9 + 1 + 7 + 10);
-	/* What is known from the last time is known to one processor. */
-	CPU_ZERO(&here);
-	CPU_SET(sched_getcpu(), &here);
-	sched_setaffinity(0, sizeof(here), &here);
-	selsrc_begin();
-	host();
-	open_tap();
+	printf("# %s\n", race ? "without steps" : "by steps");
+	no_steps = race;
 	tables("preference", false);
 	attach(true);
 	plain();
@@ -426,5 +423,23 @@ int main(void)
 	again();
 	doubts();
 	attach(false);
+	gens->gen[0] = 2;
+	gens->lease_ns = ~0ull - 1;
+}
+
+int main(void)
+{
+	cpu_set_t here;
+
+	ksft_plan(2 * (7 + 9 + 9 + 1 + 7 + 10));
+	/* What is known from the last time is known to one processor. */
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	sched_setaffinity(0, sizeof(here), &here);
+	selsrc_begin();
+	host();
+	open_tap();
+	all_tests(false);
+	all_tests(true);
 	return ksft_end();
 }

@@ -6,7 +6,7 @@
  * sources, and what the original got wrong. Then 12,000 random cases in each family against
  * selsrc_ref.h. Everything is decided twice, by the vectors and as the programs do it.
  */
-#include <vestige/selsrc_score.h>
+#include <vestige/selsrc_sweep.h>
 
 #include "selsrc_ref.h"
 #include "unit.h"
@@ -104,6 +104,65 @@ static int by_race(const struct sources *in, const struct selsrc_dest *d, const 
 			   v4 ? 0 : pair(s->addr + 2), i, !v4);
 	}
 	return race.index;
+}
+
+/* Somewhere in the array that the programs search, as they do. */
+static __u32 search(const struct selsrc_list *list, const struct selsrc_dest *d)
+{
+	static struct selsrc_steps4 all4;
+	static struct selsrc_steps6 all6;
+	const struct selsrc_stretch s = { .first = 77, .n = list->n };
+	const __u64 dst[2] = { pair(d->addr), pair(d->addr + 2) };
+
+	if (d->family == SELSRC_INET) {
+		selsrc_put4(&all4, s.first, list);
+		return selsrc_step4(&all4, s, ntohl(d->addr[0])) - s.first;
+	}
+	selsrc_put6(&all6, s.first, list);
+	return selsrc_step6(&all6, s, dst) - s.first;
+}
+
+/*
+ * By the steps that are made of all these: both searches, the programs' one and a plain one,
+ * have to find the same. -2: too many classes; -4: they do not.
+ */
+static int by_steps(const struct sources *in, const struct selsrc_dest *d, const __u8 *functions,
+		    int n, const struct selsrc_label *label)
+{
+	static struct selsrc_step step[SELSRC_CUTS];
+	static struct selsrc_addr6 addr[REF_ADDRS];
+	struct selsrc_list list = { .step = step, .max = ARRAY_SIZE(step) };
+	struct selsrc_class classes[SELSRC_CLASSES];
+	struct selsrc_policy policy;
+	struct selsrc_field f = {
+		.family = d->family, .route_scope = d->route_scope, .policy = &policy,
+		.class = classes, .addr = addr, .n = in->n, .label = label, .labels = 1,
+	};
+	int nr_classes = 0, class, at = 0;
+	__u32 found;
+
+	selsrc_compile(&policy, functions, n);
+	for (int i = 0; i < in->n; i++) {
+		class = class_of(classes, &nr_classes, &in->s[i].class);
+		if (class < 0)
+			return -2;
+		addr[i] = (struct selsrc_addr6){ .class = class,
+			.addr = { pair(in->s[i].addr), pair(in->s[i].addr + 2) },
+			.preference = selsrc_bias(in->s[i].preference) };
+		if (d->family == SELSRC_INET)
+			addr[i].addr[0] >>= 32;
+	}
+	f.classes = nr_classes;
+	selsrc_race_all(&f, &list);
+	while (at + 1 < (int)list.n && step[at + 1].start <= selsrc_wire(d->addr))
+		at++;
+	found = search(&list, d);
+	if (list.full || found != (__u32)at)
+		return -4;
+	for (int i = 0; i < in->n; i++)
+		if (step[at].addr && selsrc_wire(in->s[i].addr) == step[at].addr)
+			return i;
+	return -1;
 }
 
 /* --- classes ------------------------------------------------------------------------------ */
@@ -337,7 +396,9 @@ static void random_source(struct rng *rng, struct ref_case *c, struct sources *i
 	__be32 addr[4];
 
 	random_addr(rng, c->family, addr);
-	if (known(in, addr) || !memcmp(addr, dst, 16))
+	/* The unspecified address is nobody's. */
+	if (known(in, addr) || !memcmp(addr, dst, 16) ||
+	    !(addr[0] | addr[1] | addr[2] | addr[3]))
 		return;
 	memset(s, 0, sizeof(*s));
 	memcpy(s->addr, addr, 16);
@@ -360,13 +421,15 @@ static int random_case(struct rng *rng, int family, int *skipped, int *none)
 	static struct sources in;
 	__u8 functions[SELSRC_MAX_FUNCTIONS];
 	struct selsrc_dest d;
-	int n, tries, v, fast, ref;
+	struct selsrc_label label = {};
+	int n, tries, v, fast, ref, steps, group;
 	__be32 dst[4];
 
 	c = (struct ref_case){ .family = family };
 	in.n = 0;
 	random_addr(rng, family, dst);
-	if (!rng_below(rng, 16))	/* a group */
+	group = !rng_below(rng, 16);
+	if (group)
 		dst[0] = htonl(family == AF_INET ? 0xe0000000 | rng_below(rng, 512) :
 						   0xff000000 | rng_below(rng, 256) << 16);
 	ref_bits(c.dst, family, dst);
@@ -380,11 +443,22 @@ static int random_case(struct rng *rng, int family, int *skipped, int *none)
 	ref = ref_winner(&c);
 	v = by_vector(&in, &d, functions, n);
 	fast = by_race(&in, &d, functions, n);
+	/* The label of a prefix that the destination is in; elsewhere there is another. */
+	memcpy(label.addr, dst, sizeof(dst));
+	if (family == AF_INET) {
+		label.addr[3] = dst[0];
+		label.addr[2] = htonl(0xffff);
+		label.addr[0] = 0;
+	}
+	label.len = 128 - rng_below(rng, 32);
+	label.label = c.dst_label;
+	steps = group ? ref : by_steps(&in, &d, functions, n, &label);
 	*skipped += fast == -2;
 	*none += ref == -1;
-	if (ref != v || (fast != -2 && fast != ref))
+	if (ref != v || (fast != -2 && (fast != ref || steps != ref)))
 		return ksft_fail_at("%d sources, %d functions from %s: model %d, vectors %d, "
-				    "race %d", in.n, n, c.policy[0], ref, v, fast);
+				    "race %d, steps %d", in.n, n, c.policy[0], ref, v, fast,
+				    steps);
 	return 0;
 }
 
