@@ -141,7 +141,12 @@ static __always_inline int selsrc_bind4(struct bpf_sock_addr *ctx, __be32 addr)
 	return bpf_bind(ctx, (struct sockaddr *)&sa, sizeof(sa));
 }
 
-/* For the sake of the stack a function of its own, as is selsrc_limits6(). */
+/* For the sake of the stack functions of their own, like selsrc_limits_of(). */
+__noinline int selsrc_binds_any(struct bpf_sock_addr *ctx, __u32 family)
+{
+	return selsrc_nonlocal(ctx, family);
+}
+
 __noinline int selsrc_bind6(struct bpf_sock_addr *ctx, const struct selsrc_addr *addr,
 			    __u32 scope_id)
 {
@@ -202,6 +207,10 @@ static __always_inline __u32 selsrc_take(struct bpf_sock_addr *ctx, struct selsr
 		if (verdict == SELSRC_moved)
 			continue;
 		if (verdict != SELSRC_bound)
+			break;
+		/* Nobody would look whether it is still there, and connect() would fail. */
+		verdict = SELSRC_stale;
+		if (c->old && selsrc_binds_any(ctx, c->family))
 			break;
 		selsrc_wanted(b, c, &addr);
 		/* Also the one that it has: it may be gone. */

@@ -22,6 +22,7 @@ struct selsrc_call {
 	__be32 src[4];		/* the answer */
 	__u32 again;
 	__u32 binds;		/* whether the address is still there will be looked at */
+	__u32 old;		/* and has to be: the tables are older than the routes */
 };
 
 #define selsrc_barrier()	asm volatile("" ::: "memory")

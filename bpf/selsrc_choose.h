@@ -281,7 +281,7 @@ static __always_inline __u32 selsrc_walk(struct selsrc_call *c, __u32 family,
  *
  * The clock of the last tick is quicker to read, and leases are longer than a tick.
  */
-static __always_inline __u32 selsrc_usable(const struct selsrc_call *c, __u32 family,
+static __always_inline __u32 selsrc_usable(struct selsrc_call *c, __u32 family,
 					   const struct rtcache_gens *g,
 					   const struct selsrc_head *head)
 {
@@ -292,9 +292,10 @@ static __always_inline __u32 selsrc_usable(const struct selsrc_call *c, __u32 fa
 	gen = family == SELSRC_INET ? rtcache_gen(g, RTCACHE_INET) :
 				      rtcache_gen(g, RTCACHE_INET6);
 	written = family == SELSRC_INET ? head->gen[0] : head->gen[1];
+	c->old = written != gen;
 	if (!c->binds && !rtcache_settled(gen))
 		return SELSRC_unsettled;
-	if (!written || (!c->binds && written != gen))
+	if (!written || (!c->binds && c->old))
 		return SELSRC_stale;
 	return (family == SELSRC_INET ? head->doubt[0] : head->doubt[1]) ? SELSRC_doubt :
 									   SELSRC_bound;

@@ -42,6 +42,23 @@ struct sock___selsrc {
 	struct socket_alloc___selsrc *sk_socket;	/* there struct socket comes first */
 };
 
+struct netns_ipv4___selsrc {
+	__u8 sysctl_ip_nonlocal_bind;
+};
+
+struct netns_sysctl_ipv6___selsrc {
+	__u8 ip_nonlocal_bind;
+};
+
+struct netns_ipv6___selsrc {
+	struct netns_sysctl_ipv6___selsrc sysctl;
+};
+
+struct net___selsrc {
+	struct netns_ipv4___selsrc ipv4;
+	struct netns_ipv6___selsrc ipv6;
+};
+
 struct in6_pktinfo___selsrc {
 	int ipi6_ifindex;
 };
@@ -86,6 +103,18 @@ struct flowi_common___selsrc {
 struct flowi6___selsrc {
 	struct flowi_common___selsrc __fl_common;
 	struct in6_addr saddr;
+};
+
+struct possible_net___selsrc {
+	struct net___selsrc *net;
+};
+
+struct sock_common___selsrc_net {
+	struct possible_net___selsrc skc_net;
+};
+
+struct sock___selsrc_net {
+	struct sock_common___selsrc_net __sk_common;
 };
 
 #pragma clang attribute pop
@@ -218,6 +247,27 @@ static __always_inline __u32 selsrc_options(const struct selsrc_inside *in, __u3
 	if (selsrc_freebind(in))
 		return SELSRC_freebind;
 	return family == SELSRC_INET ? selsrc_options4(in) : selsrc_options6(in, tcp);
+}
+
+/* Does bind() take an address that is not there? In doubt it does. */
+static __always_inline int selsrc_nonlocal(struct bpf_sock_addr *ctx, __u32 family)
+{
+	struct sock___selsrc_net *sk;
+	struct net___selsrc *net = 0;
+	struct selsrc_inside in;
+	__u8 is = 0;
+
+	if (selsrc_inside(ctx, &in))
+		return 1;
+	sk = (void *)in.sk;
+	if (selsrc_casts())
+		sk = SELSRC_CAST(sock___selsrc_net, in.sk);
+	if (SELSRC_PEEK(&net, sk, __sk_common.skc_net.net))
+		return 1;
+	if (family == SELSRC_INET ? SELSRC_PEEK(&is, net, ipv4.sysctl_ip_nonlocal_bind) :
+				    SELSRC_PEEK(&is, net, ipv6.sysctl.ip_nonlocal_bind))
+		return 1;
+	return is;
 }
 
 /* Would binding it to an IPv6 address take IPv4 away from it? */

@@ -331,7 +331,7 @@ struct selsrc_set {
 	X(loopback,	"destination is loopback")					\
 	X(family,	"socket and address are of two families, or not of TCP, UDP or ping") \
 	X(unsettled,	"nobody keeps the tables; sendto: or addresses are changing")	\
-	X(stale,	"sendto: tables are older than the routes")				\
+	X(stale,	"sendto, or ip_nonlocal_bind: tables are older than the routes")	\
 	X(moved,	"tables were replaced meanwhile")				\
 	X(doubt,	"policy routing, VRF, or tables that did not fit")		\
 	X(no_route,	"no route")							\

@@ -375,6 +375,11 @@ static const char *udp(const char *to)
 	return is;
 }
 
+static void nonlocal(int on)
+{
+	shell("sysctl -qw net.ipv4.ip_nonlocal_bind=%d net.ipv6.ip_nonlocal_bind=%d", on, on);
+}
+
 static void doubts(void)
 {
 	int fd = sock(PEER, SOCK_DGRAM);
@@ -392,6 +397,17 @@ static void doubts(void)
 	EXPECT(sent(fd, PEER, NULL), KERNELS, stale, "sendto, tables are old");
 	tables("preference", false);
 	EXPECT(sent(fd, PEER, NULL), BEST, sent, "sendto, tables are new");
+	/* Nothing that could be gone is refused, so nothing is taken that could be gone. */
+	nonlocal(1);
+	EXPECT(udp(PEER), BEST, bound, "ip_nonlocal_bind, by tables that are new");
+	tables("preference", true);
+	gens->gen[0] += 2;
+	gens->gen[1] += 2;
+	EXPECT(udp(PEER), KERNELS, stale, "ip_nonlocal_bind: not by old tables");
+	EXPECT(udp(PEER6), KERNELS6, stale, "the same, IPv6");
+	nonlocal(0);
+	EXPECT(udp(PEER), BEST, bind_failed, "without it old ones are good enough");
+	tables("preference", false);
 	gens->lease_ns = 1;
 	EXPECT(udp(PEER), KERNELS, unsettled, "nobody keeps the tables");
 	gens->lease_ns = ~0ull;
@@ -423,7 +439,6 @@ static void all_tests(bool race)
 	again();
 	doubts();
 	attach(false);
-	gens->gen[0] = 2;
 	gens->lease_ns = ~0ull - 1;
 }
 
@@ -431,7 +446,7 @@ int main(void)
 {
 	cpu_set_t here;
 
-	ksft_plan(2 * (7 + 9 + 9 + 1 + 7 + 10));
+	ksft_plan(2 * (7 + 9 + 9 + 1 + 7 + 14));
 	/* What is known from the last time is known to one processor. */
 	CPU_ZERO(&here);
 	CPU_SET(sched_getcpu(), &here);
