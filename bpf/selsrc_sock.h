@@ -178,7 +178,7 @@ static __always_inline __u64 selsrc_netns(struct bpf_sock_addr *ctx)
 
 /*
  * A number that is this socket's alone: that of its inode, 32 bits that count up. To have a
- * cookie made takes ten times as long; without casts it is the quickest. 0: it has none.
+ * cookie made takes twice as long; without casts it is the quickest. 0: it has none.
  */
 static __always_inline __u64 selsrc_identity(struct bpf_sock_addr *ctx)
 {
