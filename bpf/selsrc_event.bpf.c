@@ -85,9 +85,9 @@ static __always_inline void selsrc_no_steps(struct selsrc_head *head, __u32 fami
 {
 	for (__u32 set = 0; set < SELSRC_SETS; set++)
 		if (family == SELSRC_INET)
-			SELSRC_READ(head->steps[SELSRC_INET][set].n) = 0;
+			*(volatile __u32 *)&head->steps[SELSRC_INET][set].n = 0;
 		else
-			SELSRC_READ(head->steps[SELSRC_INET6][set].n) = 0;
+			*(volatile __u32 *)&head->steps[SELSRC_INET6][set].n = 0;
 }
 
 /* Whoever has read the version before this does not turn over any more. */
