@@ -137,7 +137,8 @@ struct forward_attachment {
 };
 
 /*
- * Counters. Up to looked_up: packets forwarded. pass_*: packets handed to the stack, each counted once.
+ * Counters. Up to looked_up: packets forwarded. pass_*: packets handed to the stack, each
+ * counted once.
  */
 #define FORWARD_COUNTERS(X) \
 	X(hit,			"forwarded by a cached flow") \
@@ -152,7 +153,7 @@ struct forward_attachment {
 	X(pass_ttl,		"TTL or hop limit of 1 or 0") \
 	X(pass_mtu,		"longer than the route's MTU") \
 	X(pass_multicast,	"multicast, broadcast and other addresses nobody forwards") \
-	X(pass_icmp,		"ICMP errors and ICMPv6: their path may depend on what is in them") \
+	X(pass_icmp,		"ICMP errors and ICMPv6: their path may depend on their content") \
 	X(pass_partial,		"the sender on this machine left the checksum to a device") \
 	X(pass_local,		"addressed to this host, or no route") \
 	X(pass_blackhole,	"blackhole route") \

@@ -20,9 +20,11 @@
  * notices. An address that goes is taken out of the half in use, by the program that hears
  * of it from the module (bpf/selsrc_event.bpf.c), or by who follows rtnetlink: it becomes of
  * class SELSRC_GONE, the steps of its family are no more, as any may lead to it, and 2 is
- * added to state.version, which leaves the half as it is, but no verdict of before. While nobody vouches for the generations the tables are not used: the kernel's
- * choice stands. Where their generation is not the current one, connect() still uses them,
- * because bpf_bind() looks whether the address is there; sendto() does not.
+ * added to state.version, which leaves the half as it is, but no verdict of before.
+ *
+ * While nobody vouches for the generations the tables are not used: the kernel's choice
+ * stands. Where their generation is not the current one, connect() still uses them, because
+ * bpf_bind() looks whether the address is there; sendto() does not.
  */
 #ifndef VESTIGE_SELSRC_H
 #define VESTIGE_SELSRC_H

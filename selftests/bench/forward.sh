@@ -20,13 +20,13 @@ jq -rs '
 			"validate a cached route: \(.ns) ns",
 			(select(.ns > 2) | "MISSED: more than 2 ns")
 		elif .part == "kernel" then
-			"IPv\(.family) through the kernel \(.kernel_ns) ns, in XDP \(.hit_ns) ns: " +
-			"\(.ratio) times",
+			"IPv\(.family) through the kernel \(.kernel_ns) ns, " +
+			"in XDP \(.hit_ns) ns: \(.ratio) times",
 			(select(.ratio < 5) | "MISSED: less than 5 times")
 		else
-			"IPv\(.family) \(.part), \(.flows) in \(.routes) routes: cached \(.hit_ns) ns " +
-			"(\(.hit_share * 100 | floor) % hits), looked up \(.lookup_ns) ns, " +
-			"bare bpf_fib_lookup \(.bare_ns) ns: \(.lookup_per_hit) and " +
+			"IPv\(.family) \(.part), \(.flows) in \(.routes) routes: " +
+			"cached \(.hit_ns) ns (\(.hit_share * 100 | floor) % hits), " +
+			"looked up \(.lookup_ns) ns, bare bpf_fib_lookup \(.bare_ns) ns: \(.lookup_per_hit) and " +
 			"\(.bare_per_hit) times",
 			(select(.part == "flood" and .lookup_per_hit < 1) |
 			 "MISSED: slower than looking up"),

@@ -130,7 +130,8 @@ warned()	# pattern-of-attach pattern-of-doctor do undo: each a string
 refused_ipsec()	# do undo: each a string
 {
 	local rc
-	says 0 '' attach in0 out1 && eval "$1" && doctor_says 'warn: IPsec policies' && says 0 '' detach &&
+	says 0 '' attach in0 out1 && eval "$1" && doctor_says 'warn: IPsec policies' &&
+		says 0 '' detach &&
 		refused 2 'there are IPsec policies' attach in0 out1
 	rc=$?
 	eval "$2"

@@ -45,14 +45,14 @@ kind()
 
 random_routes()
 {
-	local i k
+	local i k n
 	for ((i = 0; i < 60; i++)); do
 		k=$(kind)
 		echo "route replace $k 10.$((100 + RANDOM % 4)).$((RANDOM % 256)).0/24" \
 			"$([ -n "$k" ] || via4)"
 		k=$(kind)
-		echo "-6 route replace $k fd64:$((RANDOM % 4)):$(printf %x $((RANDOM % 256)))::/48" \
-			"$([ -n "$k" ] || via6)"
+		n=$(printf %x $((RANDOM % 256)))
+		echo "-6 route replace $k fd64:$((RANDOM % 4)):$n::/48" "$([ -n "$k" ] || via6)"
 	done
 	for ((i = 100; i < 103; i++)); do
 		echo "route replace 10.$i.0.0/16 $(via4)"

@@ -30,8 +30,10 @@ static uint8_t pick(const uint8_t *from, size_t n)
 /* Mostly where routes are; now and then us, everybody, nobody. */
 static void address4(uint8_t *to, int source)
 {
-	static const uint32_t odd[] = { 0x0a000101, 0x0a000a01, 0x0a000a02, 0xe0000009, 0xffffffff,
-					0x7f000001, 0x00000001, 0x0a000aff, 0xf0000001, 0xa9fe0101 };
+	static const uint32_t odd[] = {
+		0x0a000101, 0x0a000a01, 0x0a000a02, 0xe0000009, 0xffffffff,
+		0x7f000001, 0x00000001, 0x0a000aff, 0xf0000001, 0xa9fe0101,
+	};
 	uint32_t a = 0x0a640000 | below(4) << 16 | below(256) << 8 | below(256);
 
 	if (source && below(4))
@@ -88,7 +90,9 @@ static void put_ip4(size_t l4len)
 
 static void put_ip6(size_t l4len)
 {
-	static const uint8_t protos[] = { 17, 17, 17, 6, 6, 58, 47, 132, 50, 41, 59, 43, 44, 60, 0 };
+	static const uint8_t protos[] = {
+		17, 17, 17, 6, 6, 58, 47, 132, 50, 41, 59, 43, 44, 60, 0,
+	};
 	struct ipv6hdr *ip = (void *)(b + len);
 
 	ip->version = below(200) ? 6 : 7;

@@ -253,15 +253,12 @@ undisturbed()	# words of ip...
 # times a second), may fall in between once; what came across would do so each time.
 elsewhere()
 {
-	local what tries
-	for what in add del; do
-		for tries in 1 2 3 4 5; do
-			undisturbed route "$what" "$HOST" dev lo && continue 2
-			ip -n "$OTHER" "-$family" route "$([ $what = add ] && echo del || echo add)" \
-				"$HOST" dev lo
-		done
-		return 1
+	for _ in 1 2 3 4 5; do
+		undisturbed route add "$HOST" dev lo &&
+			undisturbed route del "$HOST" dev lo && return
+		ip -n "$OTHER" "-$family" route flush table main
 	done
+	return 1
 }
 
 tap_start

@@ -211,10 +211,10 @@ queue_is_long()
 # between, so that who is not slow enough tries again.
 class_behind_queue()	# threshold address class ms
 {
-	local rc tries
+	local rc
 	vestige "$HOST" mslt threshold "$1" && slow_link || return 1
 	spawn "$HOST" /dev/null "$TOOLS/churn" -c -n 1 -p "$FILL" "$PEER4" "$FILL_PORT"
-	for tries in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		busywait 10000 queue_is_long || echo "the queue does not get long"
 		is_class "$2" "$3" "$4"
 		rc=$?

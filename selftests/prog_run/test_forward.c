@@ -207,7 +207,7 @@ static void test_generations(const struct row *r)
 	gens.lease_ns = monotonic_ns() - 1000000000ull;
 	put_elem(skel->maps.gens, &zero, &gens);
 	bad += leaves(r, FORWARD_looked_up);
-	ksft_ok(!bad, "IPv%c: a cached flow is good for its generation, as long as somebody vouches",
+	ksft_ok(!bad, "IPv%c: a cached flow is good for its generation, while somebody vouches",
 		r->v6 ? '6' : '4');
 }
 

@@ -300,7 +300,8 @@ static void test_list(int v6, __u32 n, __u32 kinds)
 		if (find(v6, i, &way)) {
 			hits++;
 			if (way.oif != list[i])
-				bad += ksft_fail_at("flow %u has way %u, not %u", i, way.oif, list[i]);
+				bad += ksft_fail_at("flow %u has way %u, not %u", i, way.oif,
+						    list[i]);
 		}
 		if (rng_below(&r, 4))
 			continue;

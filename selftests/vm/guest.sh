@@ -14,7 +14,7 @@
 #
 # All of it is below $O/vm; what a machine says, in run.KERNEL: see init.
 readonly HERE=selftests/vm VM=$O/vm
-machines=() qemu= thread=
+machines=() qemu='' thread=''
 
 # The test runner shows what comes by descriptor 3 at once.
 progress()

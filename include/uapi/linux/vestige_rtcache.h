@@ -123,7 +123,7 @@ enum {
 enum {
 	RTCACHE_DEVICE_UP	= 1 << 0,
 	RTCACHE_DEVICE_PART	= 1 << 1,	/* of a bridge, bond or the like; not of a VRF */
-	RTCACHE_DEVICE_GONE	= 1 << 2,	/* or in another namespace; nobody finds it any more */
+	RTCACHE_DEVICE_GONE	= 1 << 2,	/* or in another namespace; nobody finds it now */
 };
 
 #endif /* _UAPI_LINUX_VESTIGE_RTCACHE_H */
