@@ -350,9 +350,10 @@ memory_refused()	# cgroup of the memory controller
 # Pins of another version: nobody but that version may touch them.
 other_version()
 {
-	local map rc=0 command
+	local map rc=0 command abi
 	vestige "$HOST" attach dev lo entries 64 entries6 64 || return 1
 	map=$(find /sys/fs/bpf/vestige -name attachment)
+	abi=$(bpftool -j map lookup pinned "$map" key 0 0 0 0 | jq -r '.value[0]')
 	set_abi "$map" 99 || return 1
 	for command in attach detach status "vtw list" "mslt show"; do
 		# shellcheck disable=SC2086	# two words
@@ -364,7 +365,7 @@ other_version()
 		}
 	done
 	[ "$(ns_get "$HOST" net.ipv4.tcp_max_tw_buckets)" = 0 ] || rc=1
-	set_abi "$map" 1
+	set_abi "$map" "$((abi))"
 	vestige "$HOST" detach && is_clean "$HOST" "$BUCKETS" || rc=1
 	return "$rc"
 }

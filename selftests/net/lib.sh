@@ -490,6 +490,7 @@ if [ -z "${VESTIGE_TEST_MNTNS-}" ]; then
 	VESTIGE_TEST_MNTNS=1 exec unshare -m --propagation private "$BASH" "$0" "$@"
 fi
 unset VESTIGE_TEST_MNTNS
+umount -a -t bpf # what the host has, and where, is not seen from here
 mount -t bpf bpf /sys/fs/bpf || tap_skip_all "cannot mount a bpffs"
 mkdir -p /run/netns
 mount -t tmpfs netns /run/netns || tap_skip_all "cannot mount a private /run/netns"
