@@ -26,8 +26,8 @@ jq -rs '
 		else
 			"IPv\(.family) \(.part), \(.flows) in \(.routes) routes: " +
 			"cached \(.hit_ns) ns (\(.hit_share * 100 | floor) % hits), " +
-			"looked up \(.lookup_ns) ns, bare bpf_fib_lookup \(.bare_ns) ns: \(.lookup_per_hit) and " +
-			"\(.bare_per_hit) times",
+			"looked up \(.lookup_ns) ns, bare bpf_fib_lookup \(.bare_ns) ns: " +
+			"\(.lookup_per_hit) and \(.bare_per_hit) times",
 			(select(.part == "flood" and .lookup_per_hit < 1) |
 			 "MISSED: slower than looking up"),
 			(select(.part != "flood" and .flows <= 1000 and
