@@ -27,6 +27,12 @@
 #include "selsrc_undo.h"
 #include "step.h"
 
+/* A preference of the file, as it was before: who is refused afterwards puts it back. */
+struct pref_before {
+	bool there;
+	__s16 preference;
+};
+
 struct attach {
 	/* words */
 	const char *netns, *cgroup_path, *conf_path;
@@ -37,6 +43,8 @@ struct attach {
 	char cgroup[sizeof(((struct selsrc_set *)0)->cgroup)];
 	int cgroup_fd, set;
 	bool fresh;			/* the maps are ours */
+	struct pref_before *before;	/* of the first nr_before wishes */
+	__u32 nr_before;
 	struct selsrc_bpf *skel;
 };
 
@@ -159,19 +167,26 @@ static int set_state(struct attach *a, enum selsrc_set_state state, const char *
 	return err;
 }
 
+static int write_pref(struct attach *a, const struct selsrc_wish *w, struct pref_before *before)
+{
+	const struct selsrc_pref_key key = model_pref_key(w->ifindex, w->family, w->addr);
+
+	before->there = !bpf_map_lookup_elem(a->sel.prefs, &key, &before->preference);
+	return bpf_map_update_elem(a->sel.prefs, &key, &w->preference, BPF_ANY);
+}
+
 static int write_prefs(struct attach *a)
 {
-	struct selsrc_pref_key key;
-	const struct selsrc_wish *w;
 	int err = step("preferences");
 	__u32 i;
 
+	a->before = calloc(a->conf.nr_wishes + 1, sizeof(*a->before));
+	if (!err && !a->before)
+		err = -ENOMEM;
 	for (i = 0; i < a->conf.nr_wishes && !err; i++) {
-		w = &a->conf.wishes[i];
-		if (w->kind != WISH_PREF)
-			continue;
-		key = model_pref_key(w->ifindex, w->family, w->addr);
-		err = bpf_map_update_elem(a->sel.prefs, &key, &w->preference, BPF_ANY);
+		if (a->conf.wishes[i].kind == WISH_PREF)
+			err = write_pref(a, &a->conf.wishes[i], &a->before[i]);
+		a->nr_before = i + 1;
 	}
 	if (err)
 		p_err("map 'prefs' cannot be written: %s", strerror(-err));
@@ -259,6 +274,39 @@ static int add_links(struct attach *a)
 	return err;
 }
 
+/* Last first: what an address had that the file names twice is with the first of them. */
+static void put_prefs_back(struct attach *a)
+{
+	struct selsrc_pref_key key;
+	const struct selsrc_wish *w;
+	__u32 i;
+
+	for (i = a->nr_before; i--;) {
+		w = &a->conf.wishes[i];
+		if (w->kind != WISH_PREF)
+			continue;
+		key = model_pref_key(w->ifindex, w->family, w->addr);
+		if (a->before[i].there)
+			bpf_map_update_elem(a->sel.prefs, &key, &a->before[i].preference, BPF_ANY);
+		else
+			bpf_map_delete_elem(a->sel.prefs, &key);
+	}
+}
+
+/* The other cgroups' part is as it was. What cannot be written now, `follow` writes. */
+static void undo_second(struct attach *a)
+{
+	struct model m;
+
+	put_prefs_back(a);
+	if (a->nr_before && !model_read(&m, &a->sel)) {
+		model_drop_set(&m, a->set);
+		model_write(&m, &a->sel);
+		model_free(&m);
+	}
+	selsrc_undo_set(&a->sel, a->set);
+}
+
 static int open_maps(struct attach *a)
 {
 	int err = a->sel.state ? 0 : selsrc_maps(&a->sel, true);
@@ -297,7 +345,7 @@ static int build(struct attach *a)
 	if (a->fresh)
 		selsrc_undo_all(&a->sel);
 	else
-		selsrc_undo_set(&a->sel, a->set);
+		undo_second(a);
 	return EXIT_REFUSED;
 }
 
@@ -425,6 +473,7 @@ int selsrc_attach(int argc, char **argv)
 	if (a.cgroup_fd >= 0)
 		close(a.cgroup_fd);
 	conf_free(&a.conf);
+	free(a.before);
 	step_report();
 	if (!ret && a.follow)
 		ret = follow(&a);

@@ -138,10 +138,23 @@ run_detach()
 second_fails()	# step
 {
 	local out rc
+	first_prefs
 	out=$(VESTIGE_FAULT=-$1 vestige "$HOST" "${SECOND[@]}" 2>&1)
 	rc=$?
 	[ "$rc" -eq 2 ] && [ "$(wc -l <<<"$out")" = 1 ] || { echo "exit $rc: $out"; return 1; }
-	only_the_first
+	same "$(prefs)" '[3]' && only_the_first
+}
+
+# Those of the first one's file, which are everybody's; a second that was attached has changed them.
+first_prefs()
+{
+	vestige "$HOST" addr pref set $OWN dev d0 3
+	vestige "$HOST" addr pref del $VIP dev d0 2>/dev/null
+}
+
+prefs()
+{
+	vestige "$HOST" -j addr show | jq -c '[.[].preference | select(. != 0)]'
 }
 
 second_killed()	# step
@@ -166,7 +179,11 @@ run_second()
 {
 	local i steps
 	CG2=$CG-second
-	SECOND=(selsrc attach cgroup "$CG2" conf "$TMP/conf")
+	{
+		cat "$TMP/conf"
+		printf 'pref set %s dev d0 %d\n' $OWN 4 $VIP 5 $VIP 6
+	} >"$TMP/conf2"
+	SECOND=(selsrc attach cgroup "$CG2" conf "$TMP/conf2")
 	mkdir "$CG2" && defer rmdir "$CG2"
 	do_attach && follow "$HOST"
 	steps=$(steps_of detach_second "${SECOND[@]}")
