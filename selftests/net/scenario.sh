@@ -109,7 +109,7 @@ family_addresses()	# family; sets host_addr peer_addr any_addr
 	[ "$1" = 4 ] || any_addr=::
 }
 
-run_one()	# index family log
+play()		# index family log port-offset
 {
 	local host_addr peer_addr any_addr family=$2 port_base
 	family_addresses "$family"
@@ -118,6 +118,7 @@ run_one()	# index family log
 	6) port_base=11000 ;;
 	*) port_base=12000 ;;
 	esac
+	port_base=$((port_base + $4))
 	export VESTIGE
 	# shellcheck disable=SC2086	# a command, or nothing
 	in_ns "$PEER" timeout 30 $PEER_RUN "$TOOLS/peer" -i b0 -m "$PEER_MAC" -M "$HOST_MAC" \
@@ -127,6 +128,18 @@ run_one()	# index family log
 		-S "$NET_DIR/state.sh $BACKEND $HOST" \
 		<<<"${scripts[$1]}" >"$3" 2>&1
 	echo $? >"$3.rc"
+}
+
+# Whether segments come in one batch after all is up to the kernel, and to who else is on
+# that CPU: if it does not look like one, it is tried again, with other ports.
+run_one()	# index family log
+{
+	local tries=1 n
+	[[ " ${groups[$1]} " != *" one_batch "* ]] || tries=5
+	for ((n = 0; n < tries; n++)); do
+		play "$1" "$2" "$3" $((200 * n))
+		[ "$(<"$3.rc")" != 0 ] || break
+	done
 }
 
 # Segments sent back to back come in one batch: the device is polled by a
