@@ -15,7 +15,7 @@ static __always_inline void device_meet(__u32 ifindex, const struct forward_vlan
 					union forward_facts facts)
 {
 	struct forward_device *base = bpf_map_lookup_elem(&devices, &vlan->ifindex);
-	struct forward_device dev = { .vid = vlan->vid, .facts = facts };
+	struct forward_device dev = { .ifindex = ifindex, .vid = vlan->vid, .facts = facts };
 
 	if (!base || base->vid)
 		return;

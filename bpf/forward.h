@@ -159,7 +159,8 @@ static __always_inline int forward_packet(struct xdp_md *ctx, struct forward_cpu
 		forward_found(cpu);
 		return forward_hit(ctx, v6, f, &k, flow, &way, now);
 	}
-	if (gen)
+	/* One that is there, and stale, has come again: a change of routes is no flood. */
+	if (gen && !flow)
 		forward_missed(cpu);
 	return forward_miss(ctx, cpu, v6, f, &k, hash, gen, gen || rtcache_vouched(g, now), now);
 }

@@ -22,6 +22,22 @@ static __always_inline __u32 route_device(const struct forward_key *k)
 	return ifindex ? *ifindex : 0;
 }
 
+/*
+ * Who keeps the map without the module replaces elements, and the memory of an old one is
+ * another one's at once, also for who looks at it just now. It is written from its beginning:
+ * what is read is believed if the first word, read last, still says whose it is.
+ */
+static __always_inline int route_read(__u32 ifindex, struct forward_device *to)
+{
+	const struct forward_device *dev = bpf_map_lookup_elem(&devices, &ifindex);
+
+	if (!dev)
+		return 0;
+	to->facts.word = *(const volatile __u64 *)&dev->facts.word;
+	to->who = *(const volatile __u64 *)&dev->who;
+	return to->ifindex == ifindex;
+}
+
 /* back: the way that an answer would take. */
 static __always_inline long route_lookup(struct xdp_md *ctx, int v6, const struct forward_key *k,
 					 __u32 iif, int back, struct bpf_fib_lookup *fib)
@@ -113,54 +129,51 @@ static __always_inline int route_confirms(int v6, const struct bpf_fib_lookup *f
 }
 
 static __always_inline void route_keep(const struct bpf_fib_lookup *fib,
-				       const union forward_facts *facts, __u8 soft,
+				       const struct forward_device *in,
 				       const struct forward_device *out, __u64 now,
 				       struct forward_way *way)
 {
 	__builtin_memcpy(way->mac, fib->dmac, 6);
 	__builtin_memcpy(way->mac + 6, fib->smac, 6);
-	__builtin_memcpy(way->in_mac, facts->mac, 6);
+	__builtin_memcpy(way->in_mac, in->facts.mac, 6);
 	way->since_ns = now;
 	way->oif = fib->ifindex;
 	way->slot = out->slot;
 	way->mtu = fib->mtu_result ? fib->mtu_result : 0xffff;
 	way->vid = out->vid;
-	way->soft = soft;
+	way->soft = in->soft;
 }
 
 /* FORWARD_GO and the way, or who does not go this way. sure: somebody keeps the facts. */
 static __always_inline int route_ask(struct xdp_md *ctx, int v6, const struct forward_key *k,
 				     int sure, __u64 now, struct forward_way *way)
 {
-	struct forward_device *in, *out;
 	struct bpf_fib_lookup fib = {};
-	union forward_facts facts;
+	struct forward_device in, out;
 	__u32 iif = route_device(k);
 	int why;
 
-	in = bpf_map_lookup_elem(&devices, &iif);
-	if (!in)
+	/* A number may be another device's by now: what has no tag is of no VLAN device. */
+	if (!route_read(iif, &in) || in.vid != k->vid)
 		return k->vid ? FORWARD_pass_vlan : FORWARD_pass_no_hook;
 	/*
 	 * One that was moved to another namespace has left the devmap, and there nothing that
 	 * we know holds.
 	 */
-	if (bpf_redirect_map(&slots, in->slot, XDP_PASS) != XDP_REDIRECT)
+	if (bpf_redirect_map(&slots, in.slot, XDP_PASS) != XDP_REDIRECT)
 		return FORWARD_pass_no_hook;
-	facts.word = *(volatile __u64 *)&in->facts.word;
-	if (sure && !forward_serves(facts))
+	if (sure && !forward_serves(in.facts))
 		return FORWARD_pass_device;
 	why = route_refused(route_lookup(ctx, v6, k, iif, 0, &fib));
 	if (why != FORWARD_GO)
 		return why;
-	out = bpf_map_lookup_elem(&devices, &fib.ifindex);
-	if (!out)
+	if (!route_read(fib.ifindex, &out))
 		return FORWARD_pass_no_hook;
 	if (fib.ifindex == iif)
 		return FORWARD_pass_same_device;
-	if ((!v6 || !sure) && !route_source(ctx, v6, k, iif, fib.ifindex, sure, &facts))
+	if ((!v6 || !sure) && !route_source(ctx, v6, k, iif, fib.ifindex, sure, &in.facts))
 		return FORWARD_pass_source;
-	route_keep(&fib, &facts, in->soft, out, now, way);
+	route_keep(&fib, &in, &out, now, way);
 	return route_confirms(v6, &fib, now) ? FORWARD_pass_confirm : FORWARD_GO;
 }
 

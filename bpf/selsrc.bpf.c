@@ -204,8 +204,11 @@ static __always_inline __u32 selsrc_take(struct bpf_sock_addr *ctx, struct selsr
 		struct selsrc_addr addr;
 
 		verdict = selsrc_choose(c, !b->v6);
-		if (verdict == SELSRC_moved)
+		/* c->src may name one that nobody has refused; new tables, new luck. */
+		if (verdict == SELSRC_moved) {
+			c->again = 0;
 			continue;
+		}
 		if (verdict != SELSRC_bound)
 			break;
 		/* Nobody would look whether it is still there, and connect() would fail. */

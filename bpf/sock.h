@@ -242,7 +242,14 @@ static __always_inline union vtw_path_word vtw_path(struct tcp_sock *tp, struct 
 	if (!gen || (dst && vtw_wrapped(dst)))
 		return path;
 	if (dst && vtw_stands(tp, ns, v6, dst)) {
-		CALL(v6, path_learn, k, gen, path.all);
+		known = path;
+		/*
+		 * The neighbour layer routes by the mark of the frame, which has none: by this
+		 * device it would take the peer for a neighbour. So this pair's answers go back.
+		 */
+		if (tp->inet_conn.icsk_inet.sk.sk_mark)
+			known.ifindex = 0;
+		CALL(v6, path_learn, k, gen, known.all);
 		return path;
 	}
 	known.all = CALL(v6, path_find, k, gen);

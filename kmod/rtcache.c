@@ -80,10 +80,16 @@ static void rtcache_event_one(struct rtcache_net *rn, int f, const struct rtcach
 	u64 gen = rtcache_raise(family);
 
 	atomic64_inc(&family->counters[event->reason]);
+	/*
+	 * As in rtcache_settle_one(). Newer kernels let a task be preempted in a tracepoint's
+	 * program: the event of who preempts it would be told to nobody before its change returns.
+	 */
+	local_bh_disable();
 	trace_vestige_rtcache_flush(rn->net->net_cookie, f, gen, event->reason,
 				    READ_ONCE(family->obstacles));
 	trace_vestige_rtcache_event(rn->net->net_cookie, f, event->reason, event->prefix,
 				    event->plen, event->ifindex);
+	local_bh_enable();
 	rtcache_tell(rn, f, gen, event);
 }
 
@@ -242,7 +248,8 @@ void rtcache_release(struct net *net)
 
 bool rtcache_traced(void)
 {
-	return trace_vestige_rtcache_flush_enabled() || trace_vestige_rtcache_event_enabled();
+	return trace_vestige_rtcache_flush_enabled() || trace_vestige_rtcache_event_enabled() ||
+	       trace_vestige_rtcache_device_enabled();
 }
 
 bool rtcache_event_traced(void)

@@ -345,6 +345,24 @@ static void rtcache_through_work(struct work_struct *work)
 static DECLARE_WORK(rtcache_calls, rtcache_through_work);
 
 /*
+ * With promote_secondaries the kernel takes the local routes of all secondaries of a network
+ * before it tells that their primary goes, and adds them again when all have been told: to wait
+ * in between would cut off who stays. Without it, no secondary is there any more.
+ */
+static bool rtcache_has_heirs(const struct in_ifaddr *ifa)
+{
+	const struct in_ifaddr *other;
+
+	if (ifa->ifa_flags & IFA_F_SECONDARY)
+		return false;
+	in_dev_for_each_ifa_rtnl(other, ifa->ifa_dev)
+		if (other->ifa_flags & IFA_F_SECONDARY && other->ifa_mask == ifa->ifa_mask &&
+		    inet_ifa_match(ifa->ifa_address, other))
+			return true;
+	return false;
+}
+
+/*
  * A program that chooses sources may have chosen this one, for a call that has not come to
  * its lookup of the route yet, where the kernel refuses what is not local: an error to who
  * has done nothing wrong. It is local until the kernel's notifier, the next one after ours,
@@ -360,10 +378,13 @@ static DECLARE_WORK(rtcache_calls, rtcache_through_work);
  * application. Only where somebody listens: who uses such a program is in the group of
  * events. Of a device that is down nobody chooses. IPv6 does not look, and does not refuse.
  */
-static void rtcache_let_through(const struct net_device *dev)
+static void rtcache_let_through(const struct in_ifaddr *ifa)
 {
+	const struct net_device *dev = ifa->ifa_dev->dev;
+
 	if (!rtcache_event_traced() || !rtcache_heard(dev_net(dev)) || !(dev->flags & IFF_UP) ||
-	    time_is_after_jiffies(rtcache_rested) || work_busy(&rtcache_calls))
+	    time_is_after_jiffies(rtcache_rested) || work_busy(&rtcache_calls) ||
+	    rtcache_has_heirs(ifa))
 		return;
 	reinit_completion(&rtcache_through);
 	queue_work(system_dfl_wq, &rtcache_calls);
@@ -378,7 +399,7 @@ static int rtcache_inetaddr_event(struct notifier_block *nb, unsigned long event
 
 	rtcache_addr_event(ifa->ifa_dev->dev, RTCACHE_INET, event, &addr);
 	if (event == NETDEV_DOWN)
-		rtcache_let_through(ifa->ifa_dev->dev);
+		rtcache_let_through(ifa);
 	return NOTIFY_DONE;
 }
 

@@ -78,7 +78,7 @@ TRACE_EVENT(vestige_rtcache_event,
 		  __entry->prefix, __entry->plen, __entry->has_prefix, __entry->ifindex)
 );
 
-TRACE_EVENT(vestige_rtcache_device,
+TRACE_EVENT_FN(vestige_rtcache_device,
 	TP_PROTO(u64 cookie, int ifindex, int lower, u16 vid, u64 facts),
 	TP_ARGS(cookie, ifindex, lower, vid, facts),
 	TP_STRUCT__entry(
@@ -97,7 +97,8 @@ TRACE_EVENT(vestige_rtcache_device,
 	),
 	TP_printk("cookie=%llu ifindex=%d lower=%d vid=%u mac=%pM rp_filter=%u state=%#x",
 		  __entry->cookie, __entry->ifindex, __entry->lower, __entry->vid,
-		  __entry->facts, __entry->facts[6], __entry->facts[7])
+		  __entry->facts, __entry->facts[6], __entry->facts[7]),
+	rtcache_trace_reg, rtcache_trace_unreg
 );
 
 #endif /* _RTCACHE_TRACE_H */

@@ -119,7 +119,8 @@ static int tell_device(const struct forward_bpf *skel, const struct device *dev,
 		       bool soft)
 {
 	struct forward_device value = {
-		.slot = slot, .vid = dev->vid, .soft = soft, .facts = forward_facts(dev),
+		.ifindex = dev->ifindex, .slot = slot, .vid = dev->vid, .soft = soft,
+		.facts = forward_facts(dev),
 	};
 
 	return bpf_map_update_elem(bpf_map__fd(skel->maps.devices), &dev->ifindex, &value,

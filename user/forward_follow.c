@@ -39,6 +39,7 @@ static void meet(const struct forward_follow *f, const struct device *dev)
 
 	if (bpf_map_lookup_elem(f->devices, &vlan.ifindex, &entry) || entry.vid)
 		return;
+	entry.ifindex = ifindex;
 	entry.vid = dev->vid;
 	entry.facts = forward_facts(dev);
 	/* The tables may be full: then its packets are the stack's. */

@@ -352,6 +352,7 @@ static void look_at_events(struct following *w)
 		p_warn("events of the module were missed; the tables are read anew");
 		bump(w, BOTH);
 	} else {
+		w->misses = misses;	/* fewer: another has linked it anew */
 		return;
 	}
 	w->misses = misses;
@@ -404,7 +405,8 @@ static const unsigned int groups[] = {
 
 int selsrc_follow_run(struct selsrc *s)
 {
-	struct following w = { .s = s };
+	/* What was missed before is in what is read at the beginning. */
+	struct following w = { .s = s, .misses = event_misses(s) };
 	int err;
 
 	s->gens_are_ours = true;

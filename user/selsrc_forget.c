@@ -51,15 +51,13 @@ static void forget(struct selsrc *s, const struct selsrc_dev *dev, int family,
 /* With the lock nobody turns the tables over; the program of the module never does. */
 int table_forget(struct selsrc *s, int family, int ifindex, const __be32 *addr)
 {
-	const struct selsrc_dev_key key = {
-		.ifindex = ifindex, .half = s->state->version & 1,
-		.family = model_family(family),
-	};
+	struct selsrc_dev_key key = { .ifindex = ifindex, .family = model_family(family) };
 	struct selsrc_dev dev;
 	int lock = pindir_trylock(s->dir);
 
 	if (lock < 0)
 		return lock;
+	key.half = s->state->version & 1;
 	if (!bpf_map_lookup_elem(s->devs, &key, &dev))
 		forget(s, &dev, family, addr);
 	close(lock);

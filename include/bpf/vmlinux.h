@@ -107,6 +107,7 @@ struct rt6_info {
 struct sock {
 	struct sock_common __sk_common;
 	int sk_err;
+	__u32 sk_mark;
 	__u16 sk_protocol;
 	struct dst_entry *sk_dst_cache;
 };

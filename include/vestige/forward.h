@@ -16,7 +16,7 @@
 #include <uapi/linux/vestige_rtcache.h>
 #include "rtcache.h"
 
-#define FORWARD_ABI		2
+#define FORWARD_ABI		3
 
 #define FORWARD_WAYS		8
 #define FORWARD_MAX_DEVICES	64
@@ -97,10 +97,15 @@ union forward_facts {
 
 /* A device that packets may come by or leave by; key: ifindex. */
 struct forward_device {
-	__u32 slot;		/* in the devmap */
-	__u16 vid;		/* of a VLAN device */
-	__u8 soft;
-	__u8 pad;
+	union {
+		__u64 who;		/* read at once */
+		struct {
+			__u32 ifindex;	/* as the key; before what it is to vouch for */
+			__u16 vid;	/* of a VLAN device */
+			__u8 slot;	/* in the devmap */
+			__u8 soft;
+		};
+	};
 	union forward_facts facts;
 };
 
@@ -385,6 +390,8 @@ static __always_inline int forward_due(__u64 since_ns, __u64 now_ns, __u64 age_n
 _Static_assert(sizeof(struct forward_key) == 48, "six words of 64 bits");
 _Static_assert(sizeof(struct forward_flow) == 128, "two cache lines");
 _Static_assert(sizeof(struct forward_bucket) == 64, "one cache line");
+_Static_assert(sizeof(struct forward_device) == 16, "two words");
+_Static_assert(FORWARD_MAX_DEVICES <= 256, "a byte is a slot");
 _Static_assert(sizeof(union forward_facts) == 8, "written at once");
 _Static_assert(FORWARD_looked_up == 1, "what is above was not forwarded");
 

@@ -82,7 +82,7 @@ static void put(struct bpf_map *map, const void *key, const void *value)
 static void put_device(__u32 ifindex, __u32 slot, __u8 last)
 {
 	struct forward_device dev = {
-		.slot = slot,
+		.ifindex = ifindex, .slot = slot,
 		.facts = { .mac = { 2, 0, 0, 0, 1, last }, .state = RTCACHE_DEVICE_UP },
 	};
 

@@ -98,9 +98,15 @@ sends()		# want
 
 # Nothing comes out. One packet for each next hop is the stack's now and then, whatever we
 # know; the next one is not.
-nothing_comes()
+nothing_at_all()
 {
 	sends none && sends none && sends none
+}
+
+# Soon: what the watch has to see it sees when it gets its turn.
+nothing_comes()
+{
+	busywait $((5000 * SLOW)) nothing_at_all
 }
 
 # In XDP, by a cached flow.

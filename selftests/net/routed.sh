@@ -306,6 +306,26 @@ split()
 	return "$rc"
 }
 
+# All of a pair have the mark: the route is another than that of what has none, and the
+# neighbour layer knows of no mark.
+marked()
+{
+	local n rc=0
+	route_by 1
+	r rule add fwmark 9 lookup 100
+	r route add "$FAR" via "${NET[2]}2" dev a2 table 100
+	known
+	NOW=any
+	meet
+	open_it "$n" 'do mark 9' && close_it "$n" && late_fin "$n" "$(elsewhere 2)" || rc=1
+	part "$n"
+	NOW=1
+	r rule del fwmark 9 lookup 100
+	r route flush table 100
+	known
+	return "$rc"
+}
+
 class_of()	# number
 {
 	vestige "$HOST" -j vtw list | jq -r --argjson p $((30000 + $1)) \
@@ -350,6 +370,7 @@ run_routes()	# name
 	tap_test "$1 after a change of the route it follows" follows
 	tap_test "$1 each address of the host by its own route" by_source
 	tap_test "$1 sessions of the same addresses, different routes" split
+	tap_test "$1 all sessions of the same addresses with a mark" marked
 	tap_test "$1 a host that forwards" forwards
 }
 

@@ -100,12 +100,12 @@ static void make_router(void)
 static void put_device(const char *name, __u32 slot, __u16 vid, const __u8 *mac, int soft)
 {
 	struct forward_device dev = {
+		.ifindex = if_nametoindex(name),
 		.slot = slot, .vid = vid, .soft = soft, .facts = { .state = RTCACHE_DEVICE_UP },
 	};
-	__u32 ifindex = if_nametoindex(name);
 
 	memcpy(dev.facts.mac, mac, 6);
-	put_elem(skel->maps.devices, &ifindex, &dev);
+	put_elem(skel->maps.devices, &dev.ifindex, &dev);
 }
 
 static void put_vlan(__u32 ifindex, __u32 vid, const char *name)

@@ -289,7 +289,9 @@ static void test_partial(const struct row *r)
 
 static void put_facts(int rp_filter, int state, const __u8 *mac)
 {
-	struct forward_device dev = { .facts = { .rp_filter = rp_filter, .state = state } };
+	struct forward_device dev = {
+		.ifindex = if_in, .facts = { .rp_filter = rp_filter, .state = state },
+	};
 
 	memcpy(dev.facts.mac, mac, 6);
 	put_elem(skel->maps.devices, &if_in, &dev);

@@ -97,6 +97,9 @@ static void fill(__u64 version)
 		*addr4(i) = (struct selsrc_addr4){ .addr = 0x0a000000 + i % MANY };
 		*addr6(i) = (struct selsrc_addr6){ .addr = { 0x20010db8ull << 32, i % MANY } };
 	}
+	for (f = 0; f < SELSRC_FAMILIES; f++)
+		for (i = 0; i < SELSRC_SETS; i++)
+			state->head[0].steps[f][i].n = state->head[1].steps[f][i].n = 7;
 	state->version = version;
 	memset(skel->bss->address, 0, sizeof(skel->bss->address));
 }
@@ -108,6 +111,23 @@ static int gone4(void)
 	for (i = 0; i <= MANY; i++)
 		n += addr4(i)->class == SELSRC_GONE;
 	return n;
+}
+
+/* How many sets still have theirs. */
+static int steps(int half, int family)
+{
+	int i, n = 0;
+
+	for (i = 0; i < SELSRC_SETS; i++)
+		n += state->head[half].steps[family][i].n == 7;
+	return n;
+}
+
+/* Those of one family and half alone. */
+static int no_steps_but(int half, int family)
+{
+	return !steps(half, family) && steps(half, !family) == SELSRC_SETS &&
+	       steps(!half, family) == SELSRC_SETS && steps(!half, !family) == SELSRC_SETS;
 }
 
 static int gone6(void)
@@ -156,11 +176,11 @@ static void each_place(void)
 		fill(8);
 		removed(COOKIE, RTCACHE_INET, i, 3);
 		bad += addr4(i)->class != SELSRC_GONE || gone4() != 1 || gone6() ||
-		       state->version != 12;
+		       state->version != 12 || !no_steps_but(0, RTCACHE_INET);
 		fill(8);
 		removed(COOKIE, RTCACHE_INET6, i, 3);
 		bad += addr6(i)->class != SELSRC_GONE || gone6() != 1 || gone4() ||
-		       state->version != 12;
+		       state->version != 12 || !no_steps_but(0, RTCACHE_INET6);
 	}
 	ksft_ok(!bad, "an address goes: it is marked, no other, and the version says so");
 }
@@ -171,7 +191,7 @@ static void the_half_in_use(void)
 
 	fill(9);
 	removed(COOKIE, RTCACHE_INET, 5, 3);
-	ok = !gone4() && state->version == 13;
+	ok = !gone4() && state->version == 13 && no_steps_but(1, RTCACHE_INET);
 	removed(COOKIE, RTCACHE_INET, 5, 4);
 	ksft_ok(ok && gone4() == 1 && state->version == 17, "it is the half in use that counts");
 }
@@ -201,7 +221,8 @@ static void not_ours(void)
 		if (reason != RTCACHE_R_addr_del && reason != RTCACHE_R_link_down &&
 		    reason != RTCACHE_R_link_gone)
 			told(COOKIE, RTCACHE_INET, reason, skel->bss->address_at, 3);
-	ksft_ok(!gone4() && state->version == 8,
+	ksft_ok(!gone4() && state->version == 8 && steps(0, 0) == SELSRC_SETS &&
+			steps(0, 1) == SELSRC_SETS,
 		"another namespace, an unknown family, other events: nothing");
 }
 
@@ -212,7 +233,7 @@ static void devices(void)
 	fill(8);
 	told(COOKIE, RTCACHE_INET, RTCACHE_R_link_down, 0, 3);
 	ok = doubt(3, 0, 0) == SELSRC_DOUBT_DOWN && !doubt(3, 0, 1) && !doubt(4, 1, 0) &&
-	     state->version == 12;
+	     state->version == 12 && no_steps_but(0, RTCACHE_INET);
 	told(COOKIE, RTCACHE_INET6, RTCACHE_R_link_gone, 0, 3);
 	ksft_ok(ok && doubt(3, 0, 1) == SELSRC_DOUBT_DOWN && state->version == 16,
 		"a device goes down: it is in doubt");
