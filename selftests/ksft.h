@@ -9,6 +9,7 @@
 #ifndef SELFTESTS_KSFT_H
 #define SELFTESTS_KSFT_H
 
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,16 @@ static inline void ksft_plan(unsigned int tests)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_planned = tests;
 	printf("TAP version 13\n1..%u\n", tests);
+}
+
+/* On the processor that it is on. */
+static inline void ksft_stay(void)
+{
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	sched_setaffinity(0, sizeof(here), &here);
 }
 
 /* Nothing can be tested at all, and why. */

@@ -38,12 +38,25 @@ stream()	# ns dev direction address
 	echo "$packets packets"
 }
 
+# Less than so many packets. How large they get depends on how the two ends take turns: on a
+# busy host it is tried again.
+stream_below()	# packets words-of-stream...
+{
+	local most=$1
+	shift
+	for _ in 1 2 3 4; do
+		stream "$@" || return 1
+		[ "$packets" -ge "$most" ] || return 0
+	done
+	return 1
+}
+
 # Large ones leave the stack and the tunnel: a tenth of what segments would be.
 sends_large()	# transport family words...
 {
 	tunnel "$@" && wire whole || return 1
-	stream "$A" a0 tx_packets 10.0.0.2 && [ "$packets" -lt $((BYTES / 8000)) ] || return 1
-	stream "$A" a0 tx_packets fd00::2 && [ "$packets" -lt $((BYTES / 8000)) ]
+	stream_below $((BYTES / 8000)) "$A" a0 tx_packets 10.0.0.2 &&
+		stream_below $((BYTES / 8000)) "$A" a0 tx_packets fd00::2
 }
 
 # Not with sequence numbers: each segment needs its own. Still every byte is right.

@@ -444,13 +444,8 @@ static void all_tests(bool race)
 
 int main(void)
 {
-	cpu_set_t here;
-
 	ksft_plan(2 * (7 + 9 + 9 + 1 + 7 + 14));
-	/* What is known from the last time is known to one processor. */
-	CPU_ZERO(&here);
-	CPU_SET(sched_getcpu(), &here);
-	sched_setaffinity(0, sizeof(here), &here);
+	ksft_stay();	/* what is known from the last time is known to one processor */
 	selsrc_begin();
 	host();
 	open_tap();
