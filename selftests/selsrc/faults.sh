@@ -148,8 +148,8 @@ second_fails()	# step
 # Those of the first one's file, which are everybody's; a second that was attached has changed them.
 first_prefs()
 {
-	vestige "$HOST" addr pref set $OWN dev d0 3
-	vestige "$HOST" addr pref del $VIP dev d0 2>/dev/null
+	vestige "$HOST" addr pref set "$OWN" dev d0 3
+	vestige "$HOST" addr pref del "$VIP" dev d0 2>/dev/null
 }
 
 prefs()
