@@ -17,8 +17,9 @@
  *    turned over earlier is seen here, by the half.
  *
  * The kernel removes one address at a time, under rtnl, so that no two of these run at once;
- * and in softirqs addresses come, and never go, so that none is lost inside another run of
- * this program. Should one get lost all the same, `follow` sees it by the kernel's count.
+ * and the module tells each event with BH off, so that neither a softirq nor a task that
+ * preempts it has its own lost inside another run of this program. Should one get lost all
+ * the same, `follow` sees it by the kernel's count.
  *
  * A writer who begins in between may write the half that is being marked only when
  * he has turned over twice within this program: then an address that is there may be marked
