@@ -36,7 +36,6 @@ const volatile __u32 bypass;
 	} name SEC(".maps")
 
 ARRAY(buckets, BPF_F_MMAPABLE, 1, struct forward_bucket);
-ARRAY(flows, BPF_F_MMAPABLE, 1, struct forward_flow);
 ARRAY(attachment, 0, 1, struct forward_attachment);
 
 /* When a packet to a next hop was last handed to the stack, by hash of the next hop. */
@@ -77,11 +76,7 @@ static __always_inline struct forward_bucket *flow_bucket(__u32 i)
 	return bpf_map_lookup_elem(&buckets, &i);
 }
 
-static __always_inline struct forward_flow *flow_at(__u32 i)
-{
-	return bpf_map_lookup_elem(&flows, &i);
-}
-
+#define FLOW_CHOOSES	__noinline
 #include <vestige/flow.h>
 
 /* A frame as far as it is read. at: its network header. */
@@ -155,29 +150,63 @@ static __always_inline int flow_read_link(struct xdp_md *ctx, struct flow_frame 
 	       FORWARD_pass_vlan : FORWARD_GO;
 }
 
-/* What of the transport header the route may depend on. */
-static __always_inline int flow_read_ports(const void *l4, const void *end, struct forward_key *k)
+/* Two halves of a word, as they lie in memory. */
+static __always_inline __u64 flow_word(__u32 first, __u32 second)
 {
-	const __be16 *port = l4;
+	union {
+		__u32 half[2];
+		__u64 word;
+	} w = { .half = { first, second } };
+
+	return w.word;
+}
+
+/* What of the transport header the route may depend on: ports, as they lie there. */
+static __always_inline int flow_read_ports(const void *l4, const void *end, __u8 proto,
+					   __u32 *ports)
+{
 	const __u8 *type = l4;
 
-	if (forward_has_ports(k->proto)) {
-		if ((void *)(port + 2) > end)
+	*ports = 0;
+	if (forward_has_ports(proto)) {
+		if (l4 + sizeof(*ports) > end)
 			return FORWARD_pass_malformed;
-		k->sport = port[0];
-		k->dport = port[1];
-	} else if (k->proto == FORWARD_ICMP || k->proto == FORWARD_ICMP6) {
+		*ports = *(const __u32 *)l4;
+	} else if (proto == FORWARD_ICMP || proto == FORWARD_ICMP6) {
 		if ((void *)(type + 1) > end)
 			return FORWARD_pass_malformed;
-		if (forward_icmp(k->proto, *type))
+		if (forward_icmp(proto, *type))
 			return FORWARD_pass_icmp;
 	}
 	return FORWARD_GO;
 }
 
-static __always_inline int flow_read4(struct flow_frame *f, struct forward_key *k)
+/* The first two words, which both families have. */
+static __always_inline void flow_put_key(const struct xdp_md *ctx, int v6, __u16 vid, __u8 proto,
+					 __be32 info, __u32 ports, struct forward_key *k)
+{
+	union {
+		struct {
+			__u8 family;
+			__u8 proto;
+			__u16 vid;
+		};
+		__u32 word;
+	} who = {
+		.family = v6 ? RTCACHE_INET6 : RTCACHE_INET,
+		.proto = proto,
+		.vid = vid,
+	};
+
+	k->word[0] = flow_word(ctx->ingress_ifindex, info);
+	k->word[1] = flow_word(ports, who.word);
+}
+
+static __always_inline int flow_read4(struct xdp_md *ctx, struct flow_frame *f,
+				      struct forward_key *k)
 {
 	struct iphdr *ip = f->at;
+	__u32 ports;
 	int why;
 
 	if ((void *)(ip + 1) > f->end)
@@ -186,16 +215,19 @@ static __always_inline int flow_read4(struct flow_frame *f, struct forward_key *
 	if (why != FORWARD_GO)
 		return why;
 	f->len = bpf_ntohs(ip->tot_len);
-	k->info = ip->tos & FORWARD_DSCP;
-	k->proto = ip->protocol;
-	k->addr[0] = ip->saddr;
-	k->addr[1] = ip->daddr;
-	return flow_read_ports(ip + 1, f->end, k);
+	why = flow_read_ports(ip + 1, f->end, ip->protocol, &ports);
+	flow_put_key(ctx, 0, f->vid, ip->protocol, ip->tos & FORWARD_DSCP, ports, k);
+	k->word[2] = flow_word(ip->saddr, ip->daddr);
+	k->word[3] = k->word[4] = k->word[5] = 0;
+	return why;
 }
 
-static __always_inline int flow_read6(struct flow_frame *f, struct forward_key *k)
+static __always_inline int flow_read6(struct xdp_md *ctx, struct flow_frame *f,
+				      struct forward_key *k)
 {
 	struct ipv6hdr *ip = f->at;
+	const __be32 *addr = ip->saddr.in6_u.u6_addr32;	/* and behind it the destination */
+	__u32 ports;
 	int why;
 
 	if ((void *)(ip + 1) > f->end)
@@ -204,23 +236,19 @@ static __always_inline int flow_read6(struct flow_frame *f, struct forward_key *
 	if (why != FORWARD_GO)
 		return why;
 	f->len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
-	k->info = *(__be32 *)ip & FORWARD_FLOWINFO;
-	k->proto = ip->nexthdr;
-	for (int i = 0; i < 4; i++) {
-		k->addr[i] = ip->saddr.in6_u.u6_addr32[i];
-		k->addr[4 + i] = ip->daddr.in6_u.u6_addr32[i];
-	}
-	return flow_read_ports(ip + 1, f->end, k);
+	why = flow_read_ports(ip + 1, f->end, ip->nexthdr, &ports);
+	flow_put_key(ctx, 1, f->vid, ip->nexthdr, *(__be32 *)ip & FORWARD_FLOWINFO, ports, k);
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		k->word[2 + i] = flow_word(addr[2 * i], addr[2 * i + 1]);
+	return why;
 }
 
 /* FORWARD_GO and the key, or who does not go this way. */
 static __always_inline int flow_read_key(struct xdp_md *ctx, int v6, struct flow_frame *f,
 					 struct forward_key *k)
 {
-	k->iif = ctx->ingress_ifindex;
-	k->vid = f->vid;
-	k->family = v6 ? RTCACHE_INET6 : RTCACHE_INET;
-	return v6 ? flow_read6(f, k) : flow_read4(f, k);
+	return v6 ? flow_read6(ctx, f, k) : flow_read4(ctx, f, k);
 }
 
 /*

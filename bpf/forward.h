@@ -8,12 +8,26 @@
 
 #include "route.h"
 
-/* Compared with what the device has, not with what a frame may claim. */
+/*
+ * Six bytes and twelve, in words: byte by byte they would cost as much as the rest of the
+ * frame. Where frames begin at odd halves of a word, as some architectures have it, the
+ * verifier refuses this.
+ */
 static __always_inline int forward_for_us(const struct ethhdr *eth, const __u8 *mac)
 {
-	const __u16 *to = (const __u16 *)eth->h_dest, *own = (const __u16 *)mac;
+	const forward_half *to = (const void *)eth->h_dest, *own = (const void *)mac;
 
-	return to[0] == own[0] && to[1] == own[1] && to[2] == own[2];
+	return *(const forward_word *)to == *(const forward_word *)own && to[2] == own[2];
+}
+
+static __always_inline void forward_put_macs(struct ethhdr *eth, const __u8 *mac)
+{
+	forward_word *to = (void *)eth;
+	const forward_word *from = (const void *)mac;
+
+	to[0] = from[0];
+	to[1] = from[1];
+	to[2] = from[2];
 }
 
 static __always_inline int forward_fits(int v6, const struct flow_frame *f,
@@ -32,14 +46,15 @@ static __always_inline void forward_put_link(struct ethhdr *eth, const struct fo
 					     int v6)
 {
 	struct flow_vlan_tag *tag = (void *)(eth + 1);
+	forward_half *type = (void *)&eth->h_proto;
 	__be16 proto = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 
-	__builtin_memcpy(eth, way->mac, sizeof(way->mac));
+	forward_put_macs(eth, way->mac);
 	if (!way->vid) {
-		eth->h_proto = proto;
+		*type = proto;
 		return;
 	}
-	eth->h_proto = bpf_htons(ETH_P_8021Q);
+	*type = bpf_htons(ETH_P_8021Q);
 	tag->tci = bpf_htons(way->vid);
 	tag->proto = proto;
 }
@@ -99,19 +114,19 @@ static __always_inline int forward_miss(struct xdp_md *ctx, struct forward_cpu *
 					const struct flow_frame *f, const struct forward_key *k,
 					__u64 hash, __u64 gen, int sure, __u64 now)
 {
-	struct forward_way way = {};
-	int why = route_ask(ctx, v6, k, sure, now, &way);
+	struct flow_route route = {};
+	int why = route_ask(ctx, v6, k, sure, now, &route);
 
 	if (why == FORWARD_GO)
-		why = forward_fits(v6, f, k, &way);
+		why = forward_fits(v6, f, k, &route.way);
 	if (why != FORWARD_GO)
 		return why;
 	if (gen) {
-		way.gen = gen;
-		forward_count_store(cpu, flow_store(v6, flow_home(geo.buckets, hash), hash, k,
-						    &way));
+		route.way.gen = gen;
+		forward_count_store(cpu, flow_store(v6, flow_home(geo.buckets, hash), hash, age_ns,
+						    k, &route));
 	}
-	why = forward_send(ctx, v6, f->tags, &way);
+	why = forward_send(ctx, v6, f->tags, &route.way);
 	return why == FORWARD_GO ? FORWARD_looked_up : why;
 }
 
@@ -123,7 +138,7 @@ static __always_inline int forward_hit(struct xdp_md *ctx, int v6, const struct 
 
 	if (why != FORWARD_GO)
 		return why;
-	if (forward_due(way->since_ns, now, age_ns)) {
+	if (forward_due(flow->since_ns, now, age_ns)) {
 		*(volatile __u64 *)&flow->way.gen = 0;
 		return FORWARD_pass_confirm;
 	}
@@ -138,10 +153,10 @@ static __always_inline int forward_packet(struct xdp_md *ctx, struct forward_cpu
 {
 	const int family = v6 ? RTCACHE_INET6 : RTCACHE_INET;
 	struct rtcache_gens *g = rtcache_gens();
-	struct forward_flow *flow;
-	struct forward_key k = {};
+	struct forward_flow *flow = 0;
+	struct forward_key k;
 	struct forward_way way;
-	__u64 now, gen, hash;
+	__u64 now, gen = 0, hash = 0;
 	int why;
 
 	why = flow_read_key(ctx, v6, f, &k);
@@ -152,9 +167,12 @@ static __always_inline int forward_packet(struct xdp_md *ctx, struct forward_cpu
 	if (*(volatile __u32 *)&g->obstacles[family] & ~bypass)
 		return FORWARD_pass_obstacle;
 	now = forward_now(cpu);
-	gen = forward_looks(cpu) ? rtcache_take(g, family, now) : 0;
-	hash = gen ? flow_hash(v6, &k, geo.seed[0], geo.seed[1]) : 0;
-	flow = gen ? flow_find(v6, flow_home(geo.buckets, hash), hash, &k, &way) : 0;
+	if (forward_looks(cpu, flow_spot(v6, &k, geo.seed)))
+		gen = rtcache_take(g, family, now);
+	if (gen) {
+		hash = flow_hash(v6, &k, geo.seed);
+		flow = flow_find(v6, flow_home(geo.buckets, hash), hash, &k, &way);
+	}
 	if (flow && way.gen == gen) {
 		forward_found(cpu);
 		return forward_hit(ctx, v6, f, &k, flow, &way, now);

@@ -131,22 +131,24 @@ static __always_inline int route_confirms(int v6, const struct bpf_fib_lookup *f
 static __always_inline void route_keep(const struct bpf_fib_lookup *fib,
 				       const struct forward_device *in,
 				       const struct forward_device *out, __u64 now,
-				       struct forward_way *way)
+				       struct flow_route *route)
 {
+	struct forward_way *way = &route->way;
+
 	__builtin_memcpy(way->mac, fib->dmac, 6);
 	__builtin_memcpy(way->mac + 6, fib->smac, 6);
 	__builtin_memcpy(way->in_mac, in->facts.mac, 6);
-	way->since_ns = now;
-	way->oif = fib->ifindex;
 	way->slot = out->slot;
 	way->mtu = fib->mtu_result ? fib->mtu_result : 0xffff;
 	way->vid = out->vid;
 	way->soft = in->soft;
+	route->since_ns = now;
+	route->oif = fib->ifindex;
 }
 
-/* FORWARD_GO and the way, or who does not go this way. sure: somebody keeps the facts. */
+/* FORWARD_GO and the route, or who does not go this way. sure: somebody keeps the facts. */
 static __always_inline int route_ask(struct xdp_md *ctx, int v6, const struct forward_key *k,
-				     int sure, __u64 now, struct forward_way *way)
+				     int sure, __u64 now, struct flow_route *route)
 {
 	struct bpf_fib_lookup fib = {};
 	struct forward_device in, out;
@@ -173,7 +175,7 @@ static __always_inline int route_ask(struct xdp_md *ctx, int v6, const struct fo
 		return FORWARD_pass_same_device;
 	if ((!v6 || !sure) && !route_source(ctx, v6, k, iif, fib.ifindex, sure, &in.facts))
 		return FORWARD_pass_source;
-	route_keep(&fib, &in, &out, now, way);
+	route_keep(&fib, &in, &out, now, route);
 	return route_confirms(v6, &fib, now) ? FORWARD_pass_confirm : FORWARD_GO;
 }
 

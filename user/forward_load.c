@@ -13,13 +13,11 @@
 static int set_sizes(struct forward_bpf *skel, __u32 flows)
 {
 	struct forward_geometry geo = { .buckets = (flows + FORWARD_WAYS - 1) / FORWARD_WAYS };
-	int err;
 
 	if (getrandom(geo.seed, sizeof(geo.seed), 0) != sizeof(geo.seed))
 		return -EAGAIN;
 	memcpy((void *)&skel->rodata->geo, &geo, sizeof(geo));
-	err = bpf_map__set_max_entries(skel->maps.buckets, geo.buckets);
-	return err ?: bpf_map__set_max_entries(skel->maps.flows, geo.buckets * FORWARD_WAYS);
+	return bpf_map__set_max_entries(skel->maps.buckets, geo.buckets);
 }
 
 static void refuse(int err, __u32 flows)

@@ -18,8 +18,7 @@
 
 struct view {
 	struct forward_pins pins;
-	struct forward_bucket *buckets;
-	struct forward_flow *flows;
+	const struct forward_bucket *buckets;
 	const struct rtcache_gens *gens;
 	__u64 now_ns;
 	struct json_object *list;
@@ -58,9 +57,6 @@ static int open_view(struct view *v, const char *netns)
 		return ret;
 	v->buckets = map_memory(&v->pins, "buckets", n * sizeof(*v->buckets));
 	if (v->buckets)
-		v->flows = map_memory(&v->pins, "flows", (size_t)n * FORWARD_WAYS *
-				      sizeof(*v->flows));
-	if (v->flows)
 		v->gens = map_memory(&v->pins, "gens", sizeof(*v->gens));
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	v->now_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
@@ -68,9 +64,8 @@ static int open_view(struct view *v, const char *netns)
 }
 
 /* A copy that nobody wrote while it was made. */
-static bool copy_flow(const struct view *v, size_t i, struct forward_flow *f)
+static bool copy_flow(const struct forward_flow *from, struct forward_flow *f)
 {
-	const struct forward_flow *from = &v->flows[i];
 	int tries;
 
 	for (tries = 0; tries < 100; tries++) {
@@ -79,6 +74,8 @@ static bool copy_flow(const struct view *v, size_t i, struct forward_flow *f)
 			continue;
 		f->key = from->key;
 		f->way = from->way;
+		f->since_ns = from->since_ns;
+		f->oif = from->oif;
 		f->packets = from->packets;
 		f->bytes = from->bytes;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -126,9 +123,9 @@ static void describe(const struct view *v, const struct forward_flow *f, struct 
 	inet_ntop(family, f->key.addr, w->src, sizeof(w->src));
 	inet_ntop(family, f->key.addr + (v6 ? 4 : 1), w->dst, sizeof(w->dst));
 	device_name(f->key.iif, f->key.vid, w->in);
-	device_name(f->way.oif, 0, w->out);
+	device_name(f->oif, 0, w->out);
 	mac_string(f->way.mac, w->via);
-	w->age_ms = v->now_ns > f->way.since_ns ? (v->now_ns - f->way.since_ns) / 1000000 : 0;
+	w->age_ms = v->now_ns > f->since_ns ? (v->now_ns - f->since_ns) / 1000000 : 0;
 	w->fresh = is_fresh(v, f);
 }
 
@@ -175,16 +172,14 @@ static void show_flow(struct view *v, const struct forward_flow *f)
 
 static void show_all(struct view *v)
 {
-	size_t b, i, at;
+	const struct forward_bucket *b = v->buckets;
 	struct forward_flow f;
+	int i;
 
-	for (b = 0; b < v->pins.att.buckets; b++) {
-		for (i = 0; i < FORWARD_WAYS; i++) {
-			at = b * FORWARD_WAYS + i;
-			if (v->buckets[b].tag[i] && copy_flow(v, at, &f))
+	for (; b < v->buckets + v->pins.att.buckets; b++)
+		for (i = 0; i < FORWARD_WAYS; i++)
+			if (b->tag[i] && copy_flow(&b->flow[i], &f))
 				show_flow(v, &f);
-		}
-	}
 	if (!v->shown)
 		p_text("no flow is cached; 'vestige forward stats' says what became of packets\n");
 }

@@ -16,7 +16,7 @@
 #include <uapi/linux/vestige_rtcache.h>
 #include "rtcache.h"
 
-#define FORWARD_ABI		3
+#define FORWARD_ABI		4
 
 #define FORWARD_WAYS		8
 #define FORWARD_MAX_DEVICES	64
@@ -26,59 +26,71 @@
 #define FORWARD_DEFAULT_FLOWS	65536u
 #define FORWARD_DEFAULT_AGE_MS	5000u
 
-/* What bpf_fib_lookup() looks at, and the VLAN that tells which device it came by. */
+/*
+ * What bpf_fib_lookup() looks at, and the VLAN that tells which device it came by. Of IPv4
+ * the first three words. Written and read as words, so that no load waits for two stores.
+ */
 struct forward_key {
-	__u32 iif;		/* the device with the program, not the VLAN device */
-	__be32 info;		/* IPv4: DSCP in the low byte; IPv6: flowinfo; both without ECN */
-	__be16 sport;		/* 0 where the protocol has none */
-	__be16 dport;
-	__u8 family;		/* RTCACHE_INET, RTCACHE_INET6 */
-	__u8 proto;
-	__u16 vid;		/* VLAN that it came in; 0: none, or a priority tag */
-	__be32 addr[8];		/* source, destination: a word each, or four each */
+	union {
+		struct {
+			__u32 iif;	/* the device with the program, not the VLAN device */
+			__be32 info;	/* IPv4: DSCP in the low byte; IPv6: flowinfo; no ECN */
+			__be16 sport;	/* 0 where the protocol has none */
+			__be16 dport;
+			__u8 family;	/* RTCACHE_INET, RTCACHE_INET6 */
+			__u8 proto;
+			__u16 vid;	/* VLAN that it came in; 0: none, or a priority tag */
+			__be32 addr[8];	/* source, destination: a word each, or four each */
+		};
+		__u64 word[6];
+	};
 };
 
 /* What becomes of packets of a flow. */
 struct forward_way {
 	__u64 gen;		/* good as long as it is the family's; 0: never */
-	__u64 since_ns;		/* when it was looked up */
 	__u8 mac[12];		/* destination, source: the beginning of the frame */
-	__u32 oif;		/* egress device, the VLAN device if it is one */
-	__u16 slot;		/* in the devmap */
+	__u8 in_mac[6];		/* of the device that it came by */
 	__u16 mtu;		/* longest datagram */
 	__u16 vid;		/* VLAN that it leaves in; 0: none */
-	__u8 in_mac[6];		/* of the device that it came by */
-	__u8 soft;		/* that device hands over what has no checksum yet */
-	__u8 pad[3];
-};
-
-/* Two cache lines. seq: odd while it is being written. */
-struct forward_flow {
-	__u32 seq;
-	__u32 pad;
-	struct forward_key key;
-	struct forward_way way;
-	__u64 packets;
-	__u64 bytes;
-	__u64 pad2;
+	__u8 slot;		/* in the devmap */
+	__u8 soft;		/* the device that it came by hands over what has no checksum yet */
 };
 
 /*
- * One cache line. A tag is 32 bits of the flow's hash, 0: empty. used: a bit for each way
- * that was hit since the hand came by. door: the tag that asked for a way last.
+ * Two cache lines; the first has all that decides where an IPv4 packet goes, so that both
+ * are fetched at once. seq: odd while it is being written. used: it was hit since the hand
+ * came by.
+ */
+struct forward_flow {
+	__u32 seq;
+	__u32 used;
+	struct forward_way way;
+	struct forward_key key;
+	__u64 since_ns;		/* when it was looked up */
+	__u64 packets;
+	__u64 bytes;
+	__u32 oif;		/* egress device, the VLAN device if it is one */
+	__u32 pad[3];
+};
+
+/*
+ * Eight flows, and before them a cache line for those that are not in the way of their
+ * choice. A tag is 32 bits of the flow's hash, 0: empty. door: the tag that asked for a way
+ * last.
  */
 struct forward_bucket {
 	__u32 tag[FORWARD_WAYS];
-	__u32 used;
 	__u32 hand;
 	__u32 door;
-	__u32 pad[5];
+	__u32 pad[6];
+	struct forward_flow flow[FORWARD_WAYS];
 };
 
 struct forward_geometry {
 	__u32 buckets;
 	__u32 pad;
-	__u64 seed[2];
+	__u64 seed[6];		/* a factor for each word of a key */
 };
 
 /*
@@ -176,7 +188,7 @@ struct forward_attachment {
 	X(pass_error,		"the frame could not be changed") \
 	X(stored,		"flows cached") \
 	X(refreshed,		"flows looked up again: a change, or their age") \
-	X(evicted,		"flows that gave way to others") \
+	X(evicted,		"flows in use that gave way to others") \
 	X(deferred,		"flows not cached at first sight, no way being free") \
 	X(raced,		"flows not cached because another CPU was at it")
 
@@ -188,14 +200,14 @@ enum forward_counter {
 };
 
 /*
- * What each CPU keeps for itself. misses: of flows that were looked for, since hits was
- * taken. A CPU is flooded when nearly all it sees are flows of one packet: then it looks
- * for some only, one in 2^flooded, so that the rest cost no more than a lookup. The longer
- * it lasts, the fewer.
+ * What each CPU keeps for itself. misses: of flows that were looked for, since gains was
+ * taken. A CPU is flooded when nearly all it sees are flows of one packet, for which there
+ * is no room: then it looks for some only, two in 2^flooded, so that the rest cost no more
+ * than a lookup. The longer it lasts, the fewer.
  */
 struct forward_cpu {
 	__u64 counter[FORWARD_COUNTS];
-	__u64 hits;
+	__u64 gains;
 	__u32 misses;
 	__u32 flooded;
 	__u32 turn;
@@ -205,14 +217,20 @@ struct forward_cpu {
 };
 
 #define FORWARD_WINDOW	512	/* misses */
-#define FORWARD_FEW	64	/* hits meanwhile: less is a flood */
-#define FORWARD_FLOODED	3	/* at first one in 8 is looked for, */
-#define FORWARD_DROWNED	9	/* and at last one in 512 */
+#define FORWARD_FEW	64	/* gains meanwhile: less is a flood */
+#define FORWARD_FLOODED	3	/* at first one in 4 is looked for, */
+#define FORWARD_DROWNED	9	/* and at last one in 256 */
 
-/* Is this packet's flow looked for? */
-static __always_inline int forward_looks(struct forward_cpu *cpu)
+/*
+ * Is this packet's flow looked for? In a flood some packets, whosever they are, so that a
+ * large flow is noticed; and some flows, by their spot, with all their packets, so that
+ * many small ones are: of those a packet now and then would not be seen to come again.
+ */
+static __always_inline int forward_looks(struct forward_cpu *cpu, __u64 spot)
 {
-	return !cpu->flooded || !(++cpu->turn & ((1u << (cpu->flooded & 15)) - 1));
+	__u32 depth = cpu->flooded & 15;
+
+	return !depth || !(++cpu->turn & ((1u << depth) - 1)) || !(spot >> (64 - depth));
 }
 
 static __always_inline __u32 forward_deeper(__u32 flooded)
@@ -222,21 +240,29 @@ static __always_inline __u32 forward_deeper(__u32 flooded)
 	return flooded + 2 < FORWARD_DROWNED ? flooded + 2 : FORWARD_DROWNED;
 }
 
-/* It was, and is there, and counted: enough of these, and the flood is over. */
+/* What the cache was good for: hits, and flows that filled a way that was free. */
+static __always_inline __u64 forward_gains(const struct forward_cpu *cpu)
+{
+	return cpu->counter[FORWARD_hit] + cpu->counter[FORWARD_stored] -
+	       cpu->counter[FORWARD_evicted];
+}
+
+/* It was looked for and is there: enough of these, and the flood is over. */
 static __always_inline void forward_found(struct forward_cpu *cpu)
 {
-	if (cpu->flooded && cpu->counter[FORWARD_hit] - cpu->hits >= FORWARD_FEW)
+	if (cpu->flooded && forward_gains(cpu) - cpu->gains >= FORWARD_FEW)
 		cpu->flooded = 0;
 }
 
 /* It was, and is not there. */
 static __always_inline void forward_missed(struct forward_cpu *cpu)
 {
+	__u64 gains = forward_gains(cpu);
+
 	if (++cpu->misses < FORWARD_WINDOW)
 		return;
-	cpu->flooded = cpu->counter[FORWARD_hit] - cpu->hits < FORWARD_FEW ?
-		       forward_deeper(cpu->flooded) : 0;
-	cpu->hits = cpu->counter[FORWARD_hit];
+	cpu->flooded = gains - cpu->gains < FORWARD_FEW ? forward_deeper(cpu->flooded) : 0;
+	cpu->gains = gains;
 	cpu->misses = 0;
 }
 
@@ -291,6 +317,7 @@ static __always_inline int forward_icmp(__u8 proto, __u8 type)
 }
 
 typedef __u32 __attribute__((__may_alias__)) forward_word;
+typedef __u16 __attribute__((__may_alias__)) forward_half;
 
 /* Ones' complement sum of 20 bytes that should be 0xffff. */
 static __always_inline int forward_sum_good(const struct iphdr *ip)
@@ -371,14 +398,27 @@ static __always_inline int forward_look6(const struct ipv6hdr *ip, __u32 room, _
 	return FORWARD_GO;
 }
 
-/* As ip_decrease_ttl() of the kernel, so that the bytes are the same: RFC 1141. */
+/*
+ * As ip_decrease_ttl() of the kernel, so that the bytes are the same: RFC 1141. TTL,
+ * protocol and checksum are a word, read and written at once.
+ */
 static __always_inline void forward_age4(struct iphdr *ip)
 {
-	__u32 check = ip->check;
+	forward_word *word = (void *)&ip->ttl;
+	union {
+		struct {
+			__u8 ttl;
+			__u8 protocol;
+			__sum16 check;
+		};
+		__u32 word;
+	} w = { .word = *word };
+	__u32 check = w.check;
 
 	check += FORWARD_BE16(0x0100);
-	ip->check = check + (check >= 0xffff);
-	ip->ttl--;
+	w.check = check + (check >= 0xffff);
+	w.ttl--;
+	*word = w.word;
 }
 
 /* Is it time to hand one to the stack? `since` may be a moment ahead of this CPU. */
@@ -389,7 +429,8 @@ static __always_inline int forward_due(__u64 since_ns, __u64 now_ns, __u64 age_n
 
 _Static_assert(sizeof(struct forward_key) == 48, "six words of 64 bits");
 _Static_assert(sizeof(struct forward_flow) == 128, "two cache lines");
-_Static_assert(sizeof(struct forward_bucket) == 64, "one cache line");
+_Static_assert(__builtin_offsetof(struct forward_flow, key.word[3]) == 64, "IPv4 is in the first");
+_Static_assert(__builtin_offsetof(struct forward_bucket, flow) == 64, "one cache line");
 _Static_assert(sizeof(struct forward_device) == 16, "two words");
 _Static_assert(FORWARD_MAX_DEVICES <= 256, "a byte is a slot");
 _Static_assert(sizeof(union forward_facts) == 8, "written at once");

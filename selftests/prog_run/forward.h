@@ -135,7 +135,7 @@ static void tell_devices(int soft)
 
 static void forward_begin(void)
 {
-	struct forward_geometry geo = { .buckets = BUCKETS, .seed = { 1, 2 } };
+	struct forward_geometry geo = { .buckets = BUCKETS, .seed = { 1, 2, 3, 4, 5, 6 } };
 	int err;
 
 	libbpf_set_print(NULL);
@@ -150,7 +150,6 @@ static void forward_begin(void)
 	memcpy((void *)&skel->rodata->geo, &geo, sizeof(geo));
 	*(__u64 *)&skel->rodata->age_ns = AGE_NS;
 	bpf_map__set_max_entries(skel->maps.buckets, BUCKETS);
-	bpf_map__set_max_entries(skel->maps.flows, BUCKETS * FORWARD_WAYS);
 	err = forward_bpf__load(skel);
 	if (err)
 		ksft_bail("load: %s", strerror(-err));

@@ -224,14 +224,20 @@ static void test_obstacles(const struct row *r)
 	ksft_ok(!bad, "IPv%c: obstacles send everything through the stack", r->v6 ? '6' : '4');
 }
 
+static struct forward_flow *nth_flow(int i)
+{
+	static struct forward_bucket *buckets;
+
+	if (!buckets)
+		buckets = map_array(skel->maps.buckets, sizeof(*buckets) * BUCKETS);
+	return &buckets[i / FORWARD_WAYS].flow[i % FORWARD_WAYS];
+}
+
 /* Since when, as it is in the memory of all flows. */
 static void make_old(void)
 {
-	struct forward_flow *flows = map_array(skel->maps.flows,
-					       sizeof(*flows) * BUCKETS * FORWARD_WAYS);
-
 	for (int i = 0; i < BUCKETS * FORWARD_WAYS; i++)
-		flows[i].way.since_ns -= 2 * AGE_NS;
+		nth_flow(i)->since_ns -= 2 * AGE_NS;
 }
 
 static void test_age(const struct row *r)
@@ -389,8 +395,6 @@ static void test_disabled(void)
 /* Packets and bytes are those of hits. */
 static void test_flow_counters(void)
 {
-	struct forward_flow *flows = map_array(skel->maps.flows,
-					       sizeof(*flows) * BUCKETS * FORWARD_WAYS);
 	struct row r = { "", FORWARD_GO, .dst = "10.9.44.44", .payload = 72 };
 	struct in_addr dst;
 	int bad, found = 0;
@@ -400,10 +404,12 @@ static void test_flow_counters(void)
 	for (int i = 0; i < 7; i++)
 		bad += leaves(&r, FORWARD_hit);
 	inet_pton(AF_INET, r.dst, &dst);
-	for (int i = 0; i < BUCKETS * FORWARD_WAYS; i++)
-		found += flows[i].key.addr[1] == dst.s_addr && flows[i].packets == 7 &&
-			 flows[i].bytes == 700 && flows[i].way.oif == if_out &&
-			 flows[i].way.mtu == 1500 && flows[i].key.iif == if_in;
+	for (int i = 0; i < BUCKETS * FORWARD_WAYS; i++) {
+		const struct forward_flow *f = nth_flow(i);
+
+		found += f->key.addr[1] == dst.s_addr && f->packets == 7 && f->bytes == 700 &&
+			 f->oif == if_out && f->way.mtu == 1500 && f->key.iif == if_in;
+	}
 	ksft_ok(!bad && found == 1, "a flow counts its packets and bytes");
 }
 

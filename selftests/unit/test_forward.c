@@ -10,7 +10,6 @@
 #include <vestige/forward.h>
 
 static struct forward_bucket *buckets;
-static struct forward_flow *flows;
 static __u32 nr_buckets;
 
 static struct forward_bucket *flow_bucket(__u32 i)
@@ -18,20 +17,13 @@ static struct forward_bucket *flow_bucket(__u32 i)
 	return i < nr_buckets ? &buckets[i] : NULL;
 }
 
-static struct forward_flow *flow_at(__u32 i)
-{
-	return i < nr_buckets * FORWARD_WAYS ? &flows[i] : NULL;
-}
-
 #include <vestige/flow.h>
 
 static void begin(__u32 n)
 {
 	free(buckets);
-	free(flows);
 	nr_buckets = n;
 	buckets = calloc(n, sizeof(*buckets));
-	flows = calloc(n * FORWARD_WAYS, sizeof(*flows));
 }
 
 /* --- the header ---------------------------------------------------------------------- */
@@ -240,9 +232,12 @@ static struct forward_key key_of(int v6, __u32 n)
 	return k;
 }
 
+/* The factors of the hash. */
+static __u64 seed[6];
+
 static __u64 hash_of(int v6, const struct forward_key *k)
 {
-	return v6 ? flow_hash(1, k, 12345, 67890) : flow_hash(0, k, 12345, 67890);
+	return v6 ? flow_hash(1, k, seed) : flow_hash(0, k, seed);
 }
 
 static struct forward_flow *find(int v6, __u32 n, struct forward_way *way)
@@ -254,14 +249,28 @@ static struct forward_flow *find(int v6, __u32 n, struct forward_way *way)
 	return v6 ? flow_find(1, home, h, &k, way) : flow_find(0, home, h, &k, way);
 }
 
+/* What store() has put into a way. */
+static __u32 oif_of(const struct forward_way *way)
+{
+	__u32 oif;
+
+	memcpy(&oif, way->mac, sizeof(oif));
+	return oif;
+}
+
+#define AGE	5000
+
+static __u64 now;	/* a flow is stored at */
+
 static enum flow_stored store(int v6, __u32 n, __u32 oif)
 {
-	struct forward_way way = { .gen = 2, .oif = oif };
+	struct flow_route r = { .way.gen = 2, .oif = oif, .since_ns = now };
 	struct forward_key k = key_of(v6, n);
 	__u64 h = hash_of(v6, &k);
 	__u32 home = flow_home(nr_buckets, h);
 
-	return v6 ? flow_store(1, home, h, &k, &way) : flow_store(0, home, h, &k, &way);
+	memcpy(r.way.mac, &oif, sizeof(oif));
+	return v6 ? flow_store(1, home, h, AGE, &k, &r) : flow_store(0, home, h, AGE, &k, &r);
 }
 
 /* Each word of a key counts, and none is left out of the hash. */
@@ -299,8 +308,8 @@ static void test_list(int v6, __u32 n, __u32 kinds)
 
 		if (find(v6, i, &way)) {
 			hits++;
-			if (way.oif != list[i])
-				bad += ksft_fail_at("flow %u has way %u, not %u", i, way.oif,
+			if (oif_of(&way) != list[i])
+				bad += ksft_fail_at("flow %u has way %u, not %u", i, oif_of(&way),
 						    list[i]);
 		}
 		if (rng_below(&r, 4))
@@ -313,7 +322,7 @@ static void test_list(int v6, __u32 n, __u32 kinds)
 			break;
 		default:
 			list[i] = op;
-			if (!find(v6, i, &way) || way.oif != op)
+			if (!find(v6, i, &way) || oif_of(&way) != op)
 				bad += ksft_fail_at("flow %u was stored and is not found", i);
 		}
 	}
@@ -376,14 +385,14 @@ static void test_counters(void)
 	f = find(0, 1, &way);
 	f->packets = 7;
 	bad = store(0, 1, 2) != FLOW_REFRESHED || f->packets != 7 || !find(0, 1, &way) ||
-	      way.oif != 2;
+	      oif_of(&way) != 2;
 	for (__u32 i = 2; i < 200; i++) {
 		store(0, i, i);
 		store(0, i, i);
 	}
 	bad |= !!find(0, 1, &way);
 	for (__u32 i = 0; i < FORWARD_WAYS; i++)
-		bad |= !!flows[i].packets;
+		bad |= !!buckets->flow[i].packets;
 	ksft_ok(!bad, "counters go on with a refreshed flow, and begin at 0 with another");
 }
 
@@ -399,62 +408,145 @@ static void test_claim(void)
 	f = find(0, 1, &way);
 	bad = flow_claim(f) || find(0, 1, &way) || store(0, 1, 2) != FLOW_RACED;
 	flow_release(f);
-	bad |= !find(0, 1, &way) || way.oif != 1;
+	bad |= !find(0, 1, &way) || oif_of(&way) != 1;
 	ksft_ok(!bad, "a flow that is being written is nobody's");
 }
 
-/* Of so many packets, whose flows are there or not, how many are looked for? */
-static unsigned int looked_for(struct forward_cpu *cpu, unsigned int packets, int there)
+/* As bpf/forward.h has it, with a routing table that always answers. */
+static void packet(struct forward_cpu *cpu, __u32 n)
 {
-	unsigned int looks = 0;
+	struct forward_key k = key_of(0, n);
+	struct forward_way way;
 
-	while (packets--) {
-		if (!forward_looks(cpu))
-			continue;
-		looks++;
-		if (there) {
-			forward_found(cpu);
-			cpu->counter[FORWARD_hit]++;
-		} else {
-			forward_missed(cpu);
-		}
+	if (!forward_looks(cpu, flow_spot(0, &k, seed)))
+		return;
+	if (find(0, n, &way)) {
+		forward_found(cpu);
+		cpu->counter[FORWARD_hit]++;
+		return;
 	}
-	return looks;
+	forward_missed(cpu);
+	switch (store(0, n, n)) {
+	case FLOW_EVICTED:
+		cpu->counter[FORWARD_evicted]++;
+		/* fallthrough */
+	case FLOW_STORED:
+		cpu->counter[FORWARD_stored]++;
+		break;
+	default:
+		cpu->counter[FORWARD_deferred]++;
+	}
 }
 
-/* All until it is one, then fewer and fewer; all again soon after it is over. */
+#define LARGE	8192	/* buckets */
+
+/* So many packets of so many flows at random; the hits. */
+static __u64 traffic(struct forward_cpu *cpu, __u32 packets, __u32 kinds)
+{
+	static struct rng r = { 77 };
+	__u64 hits = cpu->counter[FORWARD_hit];
+
+	while (packets--)
+		packet(cpu, rng_below(&r, kinds));
+	return cpu->counter[FORWARD_hit] - hits;
+}
+
+/* Each packet is a flow of its own. What was looked for: has no room, or took some. */
+static __u64 flood(struct forward_cpu *cpu, __u32 packets)
+{
+	static __u32 n = 1u << 31;
+	__u64 *count = cpu->counter, before = count[FORWARD_stored] + count[FORWARD_deferred];
+
+	while (packets--)
+		packet(cpu, n++);
+	return count[FORWARD_stored] + count[FORWARD_deferred] - before;
+}
+
+/* Nothing is there: the flows that fill a free way are no flood. */
+static void test_cold(void)
+{
+	struct forward_cpu cpu = {};
+	__u64 hits;
+
+	begin(LARGE);
+	traffic(&cpu, 90000, 30000);
+	hits = traffic(&cpu, 90000, 30000);
+	ksft_ok(hits > 80000, "30,000 flows in a cold cache are warm after three rounds (%llu)",
+		(unsigned long long)hits);
+}
+
+/* All until the cache is full, then fewer and fewer. */
 static void test_sampling(void)
 {
 	struct forward_cpu cpu = {};
-	unsigned int calm, first, deep, after;
-	int bad;
+	__u64 full, deep;
 
-	calm = looked_for(&cpu, 100000, 1);
-	first = looked_for(&cpu, FORWARD_WINDOW, 0);
-	looked_for(&cpu, FORWARD_WINDOW << (FORWARD_DROWNED + 1), 0);
-	deep = looked_for(&cpu, 128 << 10, 0);
-	looked_for(&cpu, (FORWARD_FEW + 2) << FORWARD_DROWNED, 1);
-	after = looked_for(&cpu, 1000, 1);
-	bad = calm != 100000 || first != FORWARD_WINDOW || deep != 128 << 10 >> FORWARD_DROWNED ||
-	      after != 1000;
-	ksft_ok(!bad, "a flood is looked for less and less (%u, %u, %u, %u)", calm, first, deep,
-		after);
+	begin(LARGE);
+	full = flood(&cpu, 400000);
+	deep = flood(&cpu, FORWARD_WINDOW << (FORWARD_DROWNED + 1));
+	deep = flood(&cpu, 1 << 20);
+	ksft_ok(full < 300000 && cpu.flooded == FORWARD_DROWNED &&
+		deep < 3 << 20 >> FORWARD_DROWNED && deep > 1 << 20 >> FORWARD_DROWNED,
+		"a flood is looked for less and less (%llu, %llu)", (unsigned long long)full,
+		(unsigned long long)deep);
+}
+
+/* When it is over: one large flow, and many small ones, come to their right. */
+static void test_after(__u32 kinds, __u32 packets)
+{
+	struct forward_cpu cpu = {};
+	__u64 hits;
+
+	begin(LARGE);
+	flood(&cpu, 4000000);
+	traffic(&cpu, packets, kinds);
+	hits = traffic(&cpu, 100000, kinds);
+	ksft_ok(hits > 90000, "after a flood %u flows are cached within %u packets (%llu)", kinds,
+		packets, (unsigned long long)hits);
 }
 
 /* One packet in four has a flow that is there: no flood. */
 static void test_no_flood(void)
 {
 	struct forward_cpu cpu = {};
-	unsigned int looks = 0;
+	__u64 looks = 0;
 
+	begin(LARGE);
+	flood(&cpu, 4000000);
+	traffic(&cpu, (FORWARD_FEW + 3) << FORWARD_DROWNED, 1);
 	for (int i = 0; i < 100000; i++)
-		looks += looked_for(&cpu, 1, i % 4 == 0);
-	ksft_ok(looks == 100000, "a quarter of hits is no flood");
+		looks += i % 4 ? flood(&cpu, 1) : traffic(&cpu, 1, 1);
+	ksft_ok(looks == 100000, "a quarter of hits is no flood (%llu)",
+		(unsigned long long)looks);
+}
+
+/* The door is for flows in use: who has not come for two ages makes room at once. */
+static void test_idle(void)
+{
+	struct forward_way way;
+	int bad = 0, room = 0;
+
+	begin(64);
+	for (__u32 i = 0; i < 10000; i++)
+		store(0, i, i);
+	now = 2 * AGE - 1;
+	for (__u32 i = 10000; i < 20000; i++)
+		bad += store(0, i, i) == FLOW_STORED;
+	now = 2 * AGE;
+	for (__u32 i = 20000; i < 20100; i++)
+		room += store(0, i, i) == FLOW_STORED && find(0, i, &way);
+	now = 0;
+	ksft_ok(!bad && room > 50, "flows that are idle for two ages make room (%d, %d)", bad,
+		room);
 }
 
 int main(void)
 {
-	ksft_plan(17);
+	struct rng r = { rng_seed() };
+
+	for (size_t i = 0; i < sizeof(seed) / sizeof(seed[0]); i++)
+		seed[i] = rng_next(&r);
+	ksft_plan(22);
 	test_ttl();
 	test_wrap();
 	test_look4();
@@ -470,7 +562,12 @@ int main(void)
 	test_flood();
 	test_counters();
 	test_claim();
+	test_idle();
+	test_cold();
 	test_sampling();
+	test_after(1, (FORWARD_FEW + 3) << FORWARD_DROWNED);
+	test_after(1000, 500000);
+	test_after(30000, 1000000);
 	test_no_flood();
 	return ksft_end();
 }
