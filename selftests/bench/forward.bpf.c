@@ -17,7 +17,6 @@ __u8 frame4[LEN4] __attribute__((__aligned__(8)));
 __u8 frame6[LEN6] __attribute__((__aligned__(8)));
 __u32 span;
 __u32 number;
-__u32 fence;
 __u64 checked;		/* how many copies were good, so that none is optimized away */
 
 static __always_inline __u32 next(void)
@@ -25,16 +24,7 @@ static __always_inline __u32 next(void)
 	return (__u64)(__u32)(number++ * 0x9e3779b1u) * span >> 32;
 }
 
-/*
- * A device writes a frame long before it is looked at. So here the stores are over, and all
- * that came before, when a frame is made.
- */
-static __always_inline int made(void)
-{
-	__sync_fetch_and_add(&fence, 1);
-	return 0;
-}
-
+/* In the sizes that it is read in: no load should wait for two stores. */
 static __always_inline __u32 *put_link(void *data, const void *frame)
 {
 	__u32 *to = data;
@@ -66,7 +56,7 @@ static __always_inline int make4(struct xdp_md *ctx)
 	to[2] = w[2] | bpf_htonl(bpf_ntohs(~sum));	/* the checksum is its last half */
 	to[3] = w[3];
 	to[4] = daddr;
-	return made();
+	return 0;
 }
 
 static __always_inline int make6(struct xdp_md *ctx)
@@ -83,7 +73,7 @@ static __always_inline int make6(struct xdp_md *ctx)
 	to[7] = bpf_htonl(next());
 	to[8] = w[8];
 	to[9] = w[9];
-	return made();
+	return 0;
 }
 
 SEC("xdp")
@@ -184,6 +174,12 @@ SEC("xdp")
 int bench_make_drop(struct xdp_md *ctx)
 {
 	return make4(ctx) ? XDP_ABORTED : XDP_DROP;
+}
+
+SEC("xdp")
+int bench_pass(struct xdp_md *ctx)
+{
+	return XDP_PASS;
 }
 
 SEC("xdp")

@@ -160,7 +160,8 @@ static void begin(void)
 	put_frames();
 	for (i = 0; i < bpf_map__max_entries(skel->maps.stamps); i++)
 		put(skel->maps.stamps, &i, &never);
-	attach(skel->progs.bench_make4, "in0");
+	/* None of those that are measured: the kernel spares an attached one 1 ms a run. */
+	attach(skel->progs.bench_pass, "in0");
 	attach(skel->progs.bench_drop, "p1");
 }
 
