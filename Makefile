@@ -37,8 +37,9 @@ CFLAGS	?= -O2 -g
 ALL_CPPFLAGS = -Iinclude -Iuser -I$(O) -D_GNU_SOURCE \
 	-DVESTIGE_VERSION='"$(VERSION)"' $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu11 -Wall -Wextra $(CFLAGS)
-BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Iinclude -Iinclude/bpf -Ibpf \
-	$(BPF_SYSINC)
+BPF_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
+BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -D__TARGET_ARCH_$(BPF_ARCH) -Iinclude \
+	-Iinclude/bpf -Ibpf $(BPF_SYSINC)
 DEPFLAGS = -MMD -MP -MT $@ -MF $@.d
 BPF_LIBS := -lbpf -lelf -lz
 

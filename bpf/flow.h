@@ -36,6 +36,8 @@ const volatile __u32 bypass;
 	} name SEC(".maps")
 
 ARRAY(buckets, BPF_F_MMAPABLE, 1, struct forward_bucket);
+ARRAY(tails, BPF_F_MMAPABLE, 1, struct forward_tails);
+ARRAY(posts, BPF_F_MMAPABLE, 1, struct forward_posts);
 ARRAY(attachment, 0, 1, struct forward_attachment);
 
 /* When a packet to a next hop was last handed to the stack, by hash of the next hop. */
@@ -76,8 +78,18 @@ static __always_inline struct forward_bucket *flow_bucket(__u32 i)
 	return bpf_map_lookup_elem(&buckets, &i);
 }
 
+static __always_inline struct forward_tails *flow_tails(__u32 i)
+{
+	return bpf_map_lookup_elem(&tails, &i);
+}
+
+static __always_inline struct forward_posts *hop_posts(__u32 i)
+{
+	return bpf_map_lookup_elem(&posts, &i);
+}
+
 #define FLOW_CHOOSES	__noinline
-#include <vestige/flow.h>
+#include <vestige/hop.h>
 
 /* A frame as far as it is read. at: its network header. */
 struct flow_frame {
@@ -182,8 +194,8 @@ static __always_inline int flow_read_ports(const void *l4, const void *end, __u8
 }
 
 /* The first two words, which both families have. */
-static __always_inline void flow_put_key(const struct xdp_md *ctx, int v6, __u16 vid, __u8 proto,
-					 __be32 info, __u32 ports, struct forward_key *k)
+static __always_inline void flow_begin_key(const struct xdp_md *ctx, int v6, __u16 vid, __u8 proto,
+					   __be32 info, __u32 ports, struct forward_key *k)
 {
 	union {
 		struct {
@@ -216,7 +228,7 @@ static __always_inline int flow_read4(struct xdp_md *ctx, struct flow_frame *f,
 		return why;
 	f->len = bpf_ntohs(ip->tot_len);
 	why = flow_read_ports(ip + 1, f->end, ip->protocol, &ports);
-	flow_put_key(ctx, 0, f->vid, ip->protocol, ip->tos & FORWARD_DSCP, ports, k);
+	flow_begin_key(ctx, 0, f->vid, ip->protocol, ip->tos & FORWARD_DSCP, ports, k);
 	k->word[2] = flow_word(ip->saddr, ip->daddr);
 	k->word[3] = k->word[4] = k->word[5] = 0;
 	return why;
@@ -237,7 +249,7 @@ static __always_inline int flow_read6(struct xdp_md *ctx, struct flow_frame *f,
 		return why;
 	f->len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	why = flow_read_ports(ip + 1, f->end, ip->nexthdr, &ports);
-	flow_put_key(ctx, 1, f->vid, ip->nexthdr, *(__be32 *)ip & FORWARD_FLOWINFO, ports, k);
+	flow_begin_key(ctx, 1, f->vid, ip->nexthdr, *(__be32 *)ip & FORWARD_FLOWINFO, ports, k);
 #pragma unroll
 	for (int i = 0; i < 4; i++)
 		k->word[2 + i] = flow_word(addr[2 * i], addr[2 * i + 1]);

@@ -31,31 +31,31 @@ static __always_inline void forward_put_macs(struct ethhdr *eth, const __u8 *mac
 }
 
 static __always_inline int forward_fits(int v6, const struct flow_frame *f,
-					const struct forward_key *k, const struct forward_way *way)
+					const struct forward_key *k, const struct forward_hop *hop)
 {
-	if (!forward_for_us(f->eth, way->in_mac))
+	if (!forward_for_us(f->eth, hop->in_mac))
 		return FORWARD_pass_station;
-	if (f->len > way->mtu)
+	if (f->len > hop->mtu)
 		return FORWARD_pass_mtu;
-	if (way->soft && flow_partial(v6, f, k))
+	if (hop->soft && flow_partial(v6, f, k))
 		return FORWARD_pass_partial;
 	return FORWARD_GO;
 }
 
-static __always_inline void forward_put_link(struct ethhdr *eth, const struct forward_way *way,
+static __always_inline void forward_put_link(struct ethhdr *eth, const struct forward_hop *hop,
 					     int v6)
 {
 	struct flow_vlan_tag *tag = (void *)(eth + 1);
 	forward_half *type = (void *)&eth->h_proto;
 	__be16 proto = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 
-	forward_put_macs(eth, way->mac);
-	if (!way->vid) {
+	forward_put_macs(eth, hop->mac);
+	if (!hop->vid) {
 		*type = proto;
 		return;
 	}
 	*type = bpf_htons(ETH_P_8021Q);
-	tag->tci = bpf_htons(way->vid);
+	tag->tci = bpf_htons(hop->vid);
 	tag->proto = proto;
 }
 
@@ -64,13 +64,13 @@ static __always_inline void forward_put_link(struct ethhdr *eth, const struct fo
  * longer what the stack should get.
  */
 static __always_inline int forward_send(struct xdp_md *ctx, int v6, int tags,
-					const struct forward_way *way)
+					const struct forward_hop *hop)
 {
-	int out = way->vid ? 1 : 0;
+	int out = hop->vid ? 1 : 0;
 	struct ethhdr *eth;
 	void *at, *end;
 
-	if (bpf_redirect_map(&slots, way->slot, XDP_PASS) != XDP_REDIRECT)
+	if (bpf_redirect_map(&slots, hop->slot, XDP_PASS) != XDP_REDIRECT)
 		return FORWARD_pass_no_hook;
 	if (tags != out && bpf_xdp_adjust_head(ctx, tags ? (int)sizeof(struct flow_vlan_tag) :
 							   -(int)sizeof(struct flow_vlan_tag)))
@@ -80,13 +80,16 @@ static __always_inline int forward_send(struct xdp_md *ctx, int v6, int tags,
 	at = out ? (void *)(eth + 1) + sizeof(struct flow_vlan_tag) : (void *)(eth + 1);
 	if (at + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) > end)
 		return FORWARD_pass_error;
-	forward_put_link(eth, way, v6);
+	forward_put_link(eth, hop, v6);
 	if (v6)
 		((struct ipv6hdr *)at)->hop_limit--;
 	else
 		forward_age4(at);
 	return FORWARD_GO;
 }
+
+/* Longer than any clock has run. */
+#define FORWARD_NEVER	(~0ull >> 2)
 
 static __always_inline void forward_count_store(struct forward_cpu *cpu, enum flow_stored what)
 {
@@ -109,42 +112,68 @@ static __always_inline void forward_count_store(struct forward_cpu *cpu, enum fl
 	}
 }
 
-/* gen was read before the routing table and the facts are. */
+static __always_inline void forward_store(struct forward_cpu *cpu, int v6,
+					  const struct forward_key *k, __u64 hash, __u64 gen,
+					  __u64 now, const struct rtcache_gens *g,
+					  const struct forward_hop *hop)
+{
+	/* In a flood few flows are looked for, and so those in use look as if they were idle. */
+	__u64 age = cpu->flooded ? FORWARD_NEVER : age_ns;
+	struct flow_route route = { .gen = gen, .since_ns = now };
+	int number = hop_number(geo.posts, g, hop, v6 ? RTCACHE_INET6 : RTCACHE_INET, gen);
+
+	if (number == FLOW_NONE) {
+		forward_count(cpu, FORWARD_crowded);
+		return;
+	}
+	route.hop = number;
+	forward_count_store(cpu, flow_store(v6, flow_home(geo.buckets, hash), hash, age, k,
+					    &route));
+}
+
+/*
+ * gen was read before the routing table and the facts are; 0: it is not to be kept. known:
+ * it is there, but stale, and has come again: a change of routes is no flood. Nor is what
+ * the stack gets.
+ */
 static __always_inline int forward_miss(struct xdp_md *ctx, struct forward_cpu *cpu, int v6,
 					const struct flow_frame *f, const struct forward_key *k,
-					__u64 hash, __u64 gen, int sure, __u64 now)
+					__u64 hash, __u64 gen, int known, __u64 now,
+					const struct rtcache_gens *g)
 {
-	struct flow_route route = {};
-	int why = route_ask(ctx, v6, k, sure, now, &route);
+	struct forward_hop hop = {};
+	int why = route_ask(ctx, v6, k, gen || rtcache_vouched(g, now), now, &hop);
 
 	if (why == FORWARD_GO)
-		why = forward_fits(v6, f, k, &route.way);
+		why = forward_fits(v6, f, k, &hop);
 	if (why != FORWARD_GO)
 		return why;
-	if (gen) {
-		route.way.gen = gen;
-		forward_count_store(cpu, flow_store(v6, flow_home(geo.buckets, hash), hash, age_ns,
-						    k, &route));
-	}
-	why = forward_send(ctx, v6, f->tags, &route.way);
+	if (gen && !known)
+		forward_missed(cpu);
+	if (gen)
+		forward_store(cpu, v6, k, hash, gen, now, g, &hop);
+	why = forward_send(ctx, v6, f->tags, &hop);
 	return why == FORWARD_GO ? FORWARD_looked_up : why;
 }
 
 static __always_inline int forward_hit(struct xdp_md *ctx, int v6, const struct flow_frame *f,
 				       const struct forward_key *k, struct forward_flow *flow,
-				       const struct forward_way *way, __u64 now)
+				       const struct flow_route *route,
+				       const struct forward_hop *hop, __u64 now)
 {
-	int why = forward_fits(v6, f, k, way);
+	int why = forward_fits(v6, f, k, hop);
 
 	if (why != FORWARD_GO)
 		return why;
-	if (forward_due(flow->since_ns, now, age_ns)) {
-		*(volatile __u64 *)&flow->way.gen = 0;
+	/* Not under its seq: at worst another flow has moved in, and is looked up once more. */
+	if (forward_due(route->since_ns, now, age_ns)) {
+		*(volatile __u64 *)&flow->gen = 0;
+		flow->since_ns = now;
 		return FORWARD_pass_confirm;
 	}
 	flow->packets++;
 	flow->bytes += f->len;
-	why = forward_send(ctx, v6, f->tags, way);
+	why = forward_send(ctx, v6, f->tags, hop);
 	return why == FORWARD_GO ? FORWARD_hit : why;
 }
 
@@ -154,8 +183,9 @@ static __always_inline int forward_packet(struct xdp_md *ctx, struct forward_cpu
 	const int family = v6 ? RTCACHE_INET6 : RTCACHE_INET;
 	struct rtcache_gens *g = rtcache_gens();
 	struct forward_flow *flow = 0;
+	struct flow_route route;
+	struct forward_hop hop;
 	struct forward_key k;
-	struct forward_way way;
 	__u64 now, gen = 0, hash = 0;
 	int why;
 
@@ -171,16 +201,13 @@ static __always_inline int forward_packet(struct xdp_md *ctx, struct forward_cpu
 		gen = rtcache_take(g, family, now);
 	if (gen) {
 		hash = flow_hash(v6, &k, geo.seed);
-		flow = flow_find(v6, flow_home(geo.buckets, hash), hash, &k, &way);
+		flow = flow_find(v6, flow_home(geo.buckets, hash), hash, &k, &route);
 	}
-	if (flow && way.gen == gen) {
+	if (flow && route.gen == gen && hop_read(route.hop, g, family, gen, &hop)) {
 		forward_found(cpu);
-		return forward_hit(ctx, v6, f, &k, flow, &way, now);
+		return forward_hit(ctx, v6, f, &k, flow, &route, &hop, now);
 	}
-	/* One that is there, and stale, has come again: a change of routes is no flood. */
-	if (gen && !flow)
-		forward_missed(cpu);
-	return forward_miss(ctx, cpu, v6, f, &k, hash, gen, gen || rtcache_vouched(g, now), now);
+	return forward_miss(ctx, cpu, v6, f, &k, hash, gen, !!flow, now, g);
 }
 
 static __always_inline int forward_any(struct xdp_md *ctx, struct forward_cpu *cpu)

@@ -130,25 +130,21 @@ static __always_inline int route_confirms(int v6, const struct bpf_fib_lookup *f
 
 static __always_inline void route_keep(const struct bpf_fib_lookup *fib,
 				       const struct forward_device *in,
-				       const struct forward_device *out, __u64 now,
-				       struct flow_route *route)
+				       const struct forward_device *out, struct forward_hop *hop)
 {
-	struct forward_way *way = &route->way;
-
-	__builtin_memcpy(way->mac, fib->dmac, 6);
-	__builtin_memcpy(way->mac + 6, fib->smac, 6);
-	__builtin_memcpy(way->in_mac, in->facts.mac, 6);
-	way->slot = out->slot;
-	way->mtu = fib->mtu_result ? fib->mtu_result : 0xffff;
-	way->vid = out->vid;
-	way->soft = in->soft;
-	route->since_ns = now;
-	route->oif = fib->ifindex;
+	__builtin_memcpy(hop->mac, fib->dmac, 6);
+	__builtin_memcpy(hop->mac + 6, fib->smac, 6);
+	__builtin_memcpy(hop->in_mac, in->facts.mac, 6);
+	hop->oif = fib->ifindex;
+	hop->slot = out->slot;
+	hop->mtu = fib->mtu_result ? fib->mtu_result : 0xffff;
+	hop->vid = out->vid;
+	hop->soft = in->soft;
 }
 
-/* FORWARD_GO and the route, or who does not go this way. sure: somebody keeps the facts. */
+/* FORWARD_GO and the hop, or who does not go this way. sure: somebody keeps the facts. */
 static __always_inline int route_ask(struct xdp_md *ctx, int v6, const struct forward_key *k,
-				     int sure, __u64 now, struct flow_route *route)
+				     int sure, __u64 now, struct forward_hop *hop)
 {
 	struct bpf_fib_lookup fib = {};
 	struct forward_device in, out;
@@ -175,7 +171,7 @@ static __always_inline int route_ask(struct xdp_md *ctx, int v6, const struct fo
 		return FORWARD_pass_same_device;
 	if ((!v6 || !sure) && !route_source(ctx, v6, k, iif, fib.ifindex, sure, &in.facts))
 		return FORWARD_pass_source;
-	route_keep(&fib, &in, &out, now, route);
+	route_keep(&fib, &in, &out, hop);
 	return route_confirms(v6, &fib, now) ? FORWARD_pass_confirm : FORWARD_GO;
 }
 

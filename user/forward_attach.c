@@ -159,6 +159,7 @@ static void describe(struct attach *a)
 		.netns_cookie = a->pins.ns.cookie, .netns_inode = a->pins.ns.inode,
 		.attached_at_ns = now.tv_sec * 1000000000ull + now.tv_nsec,
 		.buckets = a->skel->rodata->geo.buckets, .age_ms = a->age_ms,
+		.posts = a->skel->rodata->geo.posts,
 		.generic = a->generic, .module = a->module,
 	};
 	memcpy(att->netns, a->pins.ns.name, sizeof(att->netns));

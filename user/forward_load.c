@@ -10,14 +10,30 @@
 #include "forward.skel.h"
 #include "out.h"
 
+/* A next hop for each eight flows, within bounds. */
+static __u32 posts_for(__u32 flows)
+{
+	__u32 posts = flows / 8 / FORWARD_WAYS;
+
+	if (posts < FORWARD_MIN_POSTS)
+		return FORWARD_MIN_POSTS;
+	return posts < FORWARD_MAX_POSTS ? posts : FORWARD_MAX_POSTS;
+}
+
 static int set_sizes(struct forward_bpf *skel, __u32 flows)
 {
-	struct forward_geometry geo = { .buckets = (flows + FORWARD_WAYS - 1) / FORWARD_WAYS };
+	struct forward_geometry geo = {
+		.buckets = (flows + FORWARD_WAYS - 1) / FORWARD_WAYS,
+		.posts = posts_for(flows),
+	};
+	int err;
 
 	if (getrandom(geo.seed, sizeof(geo.seed), 0) != sizeof(geo.seed))
 		return -EAGAIN;
 	memcpy((void *)&skel->rodata->geo, &geo, sizeof(geo));
-	return bpf_map__set_max_entries(skel->maps.buckets, geo.buckets);
+	err = bpf_map__set_max_entries(skel->maps.buckets, geo.buckets);
+	err = err ?: bpf_map__set_max_entries(skel->maps.tails, geo.buckets);
+	return err ?: bpf_map__set_max_entries(skel->maps.posts, geo.posts);
 }
 
 static void refuse(int err, __u32 flows)

@@ -19,10 +19,21 @@
 struct view {
 	struct forward_pins pins;
 	const struct forward_bucket *buckets;
+	const struct forward_tails *tails;
+	const struct forward_posts *posts;
 	const struct rtcache_gens *gens;
 	__u64 now_ns;
 	struct json_object *list;
 	__u32 shown;
+};
+
+/* A flow as it was at one moment. hop: only if it is fresh. */
+struct copy {
+	struct forward_key key;
+	struct forward_hop hop;
+	__u64 gen, since_ns, packets, bytes;
+	__u32 number;
+	bool fresh;
 };
 
 static size_t page_up(size_t size)
@@ -57,6 +68,10 @@ static int open_view(struct view *v, const char *netns)
 		return ret;
 	v->buckets = map_memory(&v->pins, "buckets", n * sizeof(*v->buckets));
 	if (v->buckets)
+		v->tails = map_memory(&v->pins, "tails", n * sizeof(*v->tails));
+	if (v->tails)
+		v->posts = map_memory(&v->pins, "posts", v->pins.att.posts * sizeof(*v->posts));
+	if (v->posts)
 		v->gens = map_memory(&v->pins, "gens", sizeof(*v->gens));
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	v->now_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
@@ -64,25 +79,37 @@ static int open_view(struct view *v, const char *netns)
 }
 
 /* A copy that nobody wrote while it was made. */
-static bool copy_flow(const struct forward_flow *from, struct forward_flow *f)
+static bool copy_flow(const struct view *v, size_t b, int i, struct copy *c)
 {
+	const struct forward_flow *f = &v->buckets[b].flow[i];
 	int tries;
+	__u32 seq;
 
 	for (tries = 0; tries < 100; tries++) {
-		f->seq = __atomic_load_n(&from->seq, __ATOMIC_ACQUIRE);
-		if (f->seq & 1)
+		seq = __atomic_load_n(&f->seq, __ATOMIC_ACQUIRE);
+		if (seq & 1)
 			continue;
-		f->key = from->key;
-		f->way = from->way;
-		f->since_ns = from->since_ns;
-		f->oif = from->oif;
-		f->packets = from->packets;
-		f->bytes = from->bytes;
+		memcpy(c->key.word, f->head, sizeof(f->head));
+		memcpy(c->key.word + 3, v->tails[b].tail[i].word, sizeof(f->head));
+		c->gen = f->gen;
+		c->since_ns = f->since_ns;
+		c->packets = f->packets;
+		c->bytes = f->bytes;
+		c->number = f->hop;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (__atomic_load_n(&from->seq, __ATOMIC_RELAXED) == f->seq)
-			return f->seq != 0;
+		if (__atomic_load_n(&f->seq, __ATOMIC_RELAXED) == seq)
+			return seq != 0;
 	}
 	return false;
+}
+
+/* As hop_read(): the post of a flow that is stale may be another one's by now. */
+static void copy_hop(const struct view *v, struct copy *c)
+{
+	c->hop = v->posts[c->number / FORWARD_WAYS].post[c->number % FORWARD_WAYS].hop;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	c->fresh = rtcache_usable(v->gens, c->key.family, v->now_ns) &&
+		   rtcache_good(c->gen, v->gens, c->key.family);
 }
 
 static const char *device_name(__u32 ifindex, __u16 vid, char *buf)
@@ -101,85 +128,88 @@ static const char *mac_string(const __u8 *mac, char *buf)
 	return buf;
 }
 
-static bool is_fresh(const struct view *v, const struct forward_flow *f)
-{
-	return rtcache_usable(v->gens, f->key.family, v->now_ns) &&
-	       rtcache_good(f->way.gen, v->gens, f->key.family);
-}
-
 struct words {
 	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
 	char in[IFNAMSIZ + 8], out[IFNAMSIZ];
 	char via[MACLEN];
 	unsigned long long age_ms;
-	bool fresh;
 };
 
-static void describe(const struct view *v, const struct forward_flow *f, struct words *w)
+static void describe(const struct view *v, const struct copy *c, struct words *w)
 {
-	bool v6 = f->key.family == RTCACHE_INET6;
+	bool v6 = c->key.family == RTCACHE_INET6;
 	int family = v6 ? AF_INET6 : AF_INET;
 
-	inet_ntop(family, f->key.addr, w->src, sizeof(w->src));
-	inet_ntop(family, f->key.addr + (v6 ? 4 : 1), w->dst, sizeof(w->dst));
-	device_name(f->key.iif, f->key.vid, w->in);
-	device_name(f->oif, 0, w->out);
-	mac_string(f->way.mac, w->via);
-	w->age_ms = v->now_ns > f->since_ns ? (v->now_ns - f->since_ns) / 1000000 : 0;
-	w->fresh = is_fresh(v, f);
+	inet_ntop(family, c->key.addr, w->src, sizeof(w->src));
+	inet_ntop(family, c->key.addr + (v6 ? 4 : 1), w->dst, sizeof(w->dst));
+	device_name(c->key.iif, c->key.vid, w->in);
+	device_name(c->hop.oif, 0, w->out);
+	mac_string(c->hop.mac, w->via);
+	w->age_ms = v->now_ns > c->since_ns ? (v->now_ns - c->since_ns) / 1000000 : 0;
 }
 
-static void print_json(struct view *v, const struct forward_flow *f, const struct words *w)
+static void print_json(struct view *v, const struct copy *c, const struct words *w)
 {
 	struct json_object *obj = json_object_new_object();
 
 	out_str(obj, "src", w->src);
 	out_str(obj, "dst", w->dst);
-	out_num(obj, "proto", f->key.proto);
-	out_num(obj, "sport", ntohs(f->key.sport));
-	out_num(obj, "dport", ntohs(f->key.dport));
+	out_num(obj, "proto", c->key.proto);
+	out_num(obj, "sport", ntohs(c->key.sport));
+	out_num(obj, "dport", ntohs(c->key.dport));
 	out_str(obj, "in", w->in);
-	out_str(obj, "out", w->out);
-	out_str(obj, "via", w->via);
-	out_num(obj, "mtu", f->way.mtu);
+	if (c->fresh) {
+		out_str(obj, "out", w->out);
+		out_str(obj, "via", w->via);
+		out_num(obj, "mtu", c->hop.mtu);
+	}
 	out_num(obj, "age_ms", w->age_ms);
-	out_bool(obj, "fresh", w->fresh);
-	out_num(obj, "packets", f->packets);
-	out_num(obj, "bytes", f->bytes);
+	out_bool(obj, "fresh", c->fresh);
+	out_num(obj, "packets", c->packets);
+	out_num(obj, "bytes", c->bytes);
 	json_object_array_add(v->list, obj);
 }
 
-static void show_flow(struct view *v, const struct forward_flow *f)
+static void print_text(const struct copy *c, const struct words *w)
 {
+	p_text("%s %s -> %s", w->in, w->src, w->dst);
+	if (forward_has_ports(c->key.proto))
+		p_text(" proto %u %u -> %u", c->key.proto, ntohs(c->key.sport),
+		       ntohs(c->key.dport));
+	else
+		p_text(" proto %u", c->key.proto);
+	if (c->fresh)
+		p_text(" dev %s via %s mtu %u", w->out, w->via, c->hop.mtu);
+	p_text(" packets %llu bytes %llu age %llu.%llus%s\n", (unsigned long long)c->packets,
+	       (unsigned long long)c->bytes, w->age_ms / 1000, w->age_ms % 1000 / 100,
+	       c->fresh ? "" : " stale");
+}
+
+static void show_flow(struct view *v, size_t b, int i)
+{
+	struct copy c;
 	struct words w;
 
-	describe(v, f, &w);
-	v->shown++;
-	if (out.json) {
-		print_json(v, f, &w);
+	if (!copy_flow(v, b, i, &c))
 		return;
-	}
-	p_text("%s %s -> %s", w.in, w.src, w.dst);
-	if (forward_has_ports(f->key.proto))
-		p_text(" proto %u %u -> %u", f->key.proto, ntohs(f->key.sport),
-		       ntohs(f->key.dport));
+	copy_hop(v, &c);
+	describe(v, &c, &w);
+	v->shown++;
+	if (out.json)
+		print_json(v, &c, &w);
 	else
-		p_text(" proto %u", f->key.proto);
-	p_text(" dev %s via %s mtu %u packets %llu bytes %llu age %llu.%llus%s\n", w.out, w.via,
-	       f->way.mtu, (unsigned long long)f->packets, (unsigned long long)f->bytes,
-	       w.age_ms / 1000, w.age_ms % 1000 / 100, w.fresh ? "" : " stale");
+		print_text(&c, &w);
 }
 
 static void show_all(struct view *v)
 {
-	const struct forward_bucket *b = v->buckets;
-	struct forward_flow f;
+	size_t b;
 	int i;
 
-	for (; b < v->buckets + v->pins.att.buckets; b++)
+	for (b = 0; b < v->pins.att.buckets; b++)
 		for (i = 0; i < FORWARD_WAYS; i++)
-			if (b->tag[i] && copy_flow(&b->flow[i], &f))
-				show_flow(v, &f);
+			if (v->buckets[b].tag[i])
+				show_flow(v, b, i);
 	if (!v->shown)
 		p_text("no flow is cached; 'vestige forward stats' says what became of packets\n");
 }

@@ -6,13 +6,14 @@
  * (user/forward_show.c) or as plain arrays (selftests/unit):
  *
  *	struct forward_bucket *flow_bucket(__u32 i);
+ *	struct forward_tails *flow_tails(__u32 i);
  *
- * NULL only for an index that is out of range. `v6` is always a constant.
+ * NULL only for an index that is out of range. `v6` is always a constant; only then there
+ * are tails.
  *
  * No locks. Who writes a flow makes its seq odd by compare-and-swap and even again at
  * the end; who reads copies, and throws the copy away when seq has moved. Tags, used and
- * hand change as it comes: the worst is a flow that is looked up once more. since_ns is
- * read without the copy: that of a flow that has just moved in costs one packet's detour.
+ * hand change as it comes: the worst is a flow that is looked up once more.
  */
 #ifndef VESTIGE_FLOW_H
 #define VESTIGE_FLOW_H
@@ -33,7 +34,23 @@
 #define FLOW_CHOOSES	static inline __attribute__((__unused__))
 #endif
 
+/*
+ * What was read before it is older than what is read after it. x86-64 reads in order. BPF
+ * has no barrier, but an atomic operation whose result is used is one.
+ */
+#ifndef __bpf__
+#define flow_barrier()	__atomic_thread_fence(__ATOMIC_ACQUIRE)
+#elif defined(__TARGET_ARCH_x86)
 #define flow_barrier()	asm volatile("" ::: "memory")
+#else
+static __always_inline void flow_barrier(void)
+{
+	__u64 none = 0;
+
+	none = __sync_fetch_and_add(&none, 1);
+	asm volatile("" : "+r"(none) : : "memory");
+}
+#endif
 
 static __always_inline __u64 flow_mix(__u64 h, __u64 v)
 {
@@ -41,38 +58,40 @@ static __always_inline __u64 flow_mix(__u64 h, __u64 v)
 	return h ^ (h >> 32);
 }
 
-/* What tells in the upper half of a word tells in the lower one, too. */
-static __always_inline __u64 flow_fold(__u64 w)
+/* The halves of a word, each with a secret added, multiplied: NH of RFC 4418. */
+static __always_inline __u64 flow_product(__u64 w, __u64 seed)
 {
-	return w ^ w >> 32;
+	return (__u64)(__u32)(w + seed) * (__u32)((w >> 32) + (seed >> 32));
 }
 
 /*
- * Keyed, so that nobody outside can choose whose bucket he fills: a sum with secret odd
- * factors. What differs in a folded word does so below its bit 32, so that two keys have
- * the same sum under one set of factors in 2^32. The products do not wait for one another.
+ * Keyed, so that nobody outside can choose whose bucket he fills: two keys have the same
+ * sum of products under one set of seeds in 2^32. The products do not wait for one another.
  */
 static __always_inline __u64 flow_hash(int v6, const struct forward_key *k,
 				       const volatile __u64 *seed)
 {
-	__u64 h = flow_fold(k->word[0]) * (seed[0] | 1) + flow_fold(k->word[1]) * (seed[1] | 1) +
-		  flow_fold(k->word[2]) * (seed[2] | 1);
+	__u64 h = flow_product(k->word[0], seed[0]) + flow_product(k->word[1], seed[1]) +
+		  flow_product(k->word[2], seed[2]);
 
 	if (v6)
-		h += flow_fold(k->word[3]) * (seed[3] | 1) + flow_fold(k->word[4]) * (seed[4] | 1) +
-		     flow_fold(k->word[5]) * (seed[5] | 1);
-	return flow_mix(flow_fold(h), 0);
+		h += flow_product(k->word[3], seed[3]) + flow_product(k->word[4], seed[4]) +
+		     flow_product(k->word[5], seed[5]);
+	return flow_mix(h ^ h >> 32, 0);
 }
 
 /* As good as a hash needs to be to choose some flows, and for next to nothing. */
 static __always_inline __u64 flow_spot(int v6, const struct forward_key *k,
 				       const volatile __u64 *seed)
 {
-	__u64 w = k->word[1] ^ k->word[2];
+	__u64 w = k->word[1] ^ k->word[2], spot;
 
 	if (v6)
-		w ^= k->word[3] ^ k->word[4] ^ k->word[5];
-	return flow_fold(w) * (seed[0] | 1);
+		w ^= k->word[3];
+	spot = flow_product(w, seed[0]);
+	if (v6)
+		spot += flow_product(k->word[4] ^ k->word[5], seed[1]);
+	return spot * 0x9e3779b97f4a7c15ull;
 }
 
 static __always_inline __u32 flow_home(__u32 buckets, __u64 hash)
@@ -91,21 +110,36 @@ static __always_inline int flow_choice(__u64 hash)
 	return hash & (FORWARD_WAYS - 1);
 }
 
-static __always_inline struct forward_flow *flow_at(struct forward_bucket *b, int i)
+static __always_inline int flow_same(int v6, const struct forward_bucket *b,
+				     const struct forward_tails *t, int i,
+				     const struct forward_key *k)
 {
-	return &b->flow[i & (FORWARD_WAYS - 1)];
+	const __u64 *head = b->flow[i].head, *tail;
+	__u64 differ = (head[0] ^ k->word[0]) | (head[1] ^ k->word[1]) | (head[2] ^ k->word[2]);
+
+	if (v6) {
+		tail = t->tail[i].word;
+		differ |= (tail[0] ^ k->word[3]) | (tail[1] ^ k->word[4]) |
+			  (tail[2] ^ k->word[5]);
+	}
+	return !differ;
 }
 
-static __always_inline int flow_same(int v6, const struct forward_key *a,
-				     const struct forward_key *b)
+static __always_inline void flow_put_key(int v6, struct forward_bucket *b,
+					 struct forward_tails *t, int i,
+					 const struct forward_key *k)
 {
-	__u64 differ = (a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1]) |
-		       (a->word[2] ^ b->word[2]);
+	__u64 *head = b->flow[i].head, *tail;
 
-	if (v6)
-		differ |= (a->word[3] ^ b->word[3]) | (a->word[4] ^ b->word[4]) |
-			  (a->word[5] ^ b->word[5]);
-	return !differ;
+	head[0] = k->word[0];
+	head[1] = k->word[1];
+	head[2] = k->word[2];
+	if (v6) {
+		tail = t->tail[i].word;
+		tail[0] = k->word[3];
+		tail[1] = k->word[4];
+		tail[2] = k->word[5];
+	}
 }
 
 /* The way of a bucket that has the tag; FLOW_NONE. */
@@ -121,7 +155,7 @@ static __always_inline int flow_way(const struct forward_bucket *b, __u32 tag)
 /* Second chance, the first half: it was hit. The line is written only when it must be. */
 static __always_inline void flow_touch(struct forward_flow *f)
 {
-	if (!*(volatile __u32 *)&f->used)
+	if (!*(volatile __u8 *)&f->used)
 		f->used = 1;
 }
 
@@ -150,8 +184,20 @@ static __always_inline int flow_idle(const struct forward_flow *f, __u64 now, __
 	return (__s64)(now - f->since_ns) >> 1 >= (__s64)age_ns;
 }
 
+/*
+ * Where it is, if it is there: first in the way of its choice, as who looks for it does. By
+ * a race there may be two of a flow, and the other one is not refreshed any more.
+ */
+static __always_inline int flow_present(const struct forward_bucket *b, __u64 hash)
+{
+	int i = flow_choice(hash);
+	__u32 tag = flow_tag(hash);
+
+	return b->tag[i] == tag ? i : flow_way(b, tag);
+}
+
 /* A way that is free: that of its choice, if nobody uses it, or an empty one; FLOW_NONE. */
-static __always_inline int flow_free(struct forward_bucket *b, __u64 hash, __u64 now,
+static __always_inline int flow_free(const struct forward_bucket *b, __u64 hash, __u64 now,
 				     __u64 age_ns)
 {
 	int i = flow_choice(hash);
@@ -167,114 +213,119 @@ static __always_inline int flow_push_out(struct forward_bucket *b, __u64 hash)
 	return b->flow[i].used ? flow_victim(b) : i;
 }
 
-/* What happened to a flow that was to be stored. */
-enum flow_stored { FLOW_STORED, FLOW_REFRESHED, FLOW_EVICTED, FLOW_DEFERRED, FLOW_RACED };
-
 /*
- * Where a flow may go that is not in its bucket. In a full one it has to come twice, so
- * that a flood of flows that have one packet each writes nothing but the door.
+ * Where a flow may go; FLOW_NONE: not now. In a full bucket it has to come twice, so that a
+ * flood of flows that have one packet each writes nothing but the door.
  */
-FLOW_CHOOSES int flow_place(struct forward_bucket *b, __u64 hash, __u64 now, __u64 age_ns,
-			    enum flow_stored *what)
+FLOW_CHOOSES int flow_place(struct forward_bucket *b, __u64 hash, __u64 now, __u64 age_ns)
 {
 	__u32 tag = flow_tag(hash);
 	int i;
 
-	if (!b || !what)
+	if (!b)
 		return FLOW_NONE;
-	i = flow_way(b, tag);
-	*what = FLOW_STORED;
+	i = flow_present(b, hash);
 	if (i == FLOW_NONE)
 		i = flow_free(b, hash, now, age_ns);
 	if (i != FLOW_NONE)
 		return i;
 	if (b->door != tag) {
 		b->door = tag;
-		*what = FLOW_DEFERRED;
 		return FLOW_NONE;
 	}
 	b->door = 0;
-	*what = FLOW_EVICTED;
 	return flow_push_out(b, hash);
 }
 
-/* Read a flow's way if it is this key's. 0: it is not, or is being written. */
-static __always_inline int flow_read(int v6, const struct forward_flow *f,
-				     const struct forward_key *k, struct forward_way *way)
+/* What is kept of a route: the number of a hop, of which generation, and since when. */
+struct flow_route {
+	__u64 gen;
+	__u64 since_ns;
+	__u32 hop;
+};
+
+/* Read a flow if it is this key's. 0: it is not, or is being written. */
+static __always_inline int flow_read(int v6, const struct forward_bucket *b,
+				     const struct forward_tails *t, int i,
+				     const struct forward_key *k, struct flow_route *route)
 {
+	const struct forward_flow *f = &b->flow[i];
 	__u32 seq = *(const volatile __u32 *)&f->seq;
 	int same;
 
 	flow_barrier();
-	same = flow_same(v6, &f->key, k);
+	same = flow_same(v6, b, t, i, k);
 	if (!same || seq & 1)
 		return 0;
-	*way = f->way;
+	route->gen = f->gen;
+	route->since_ns = f->since_ns;
+	route->hop = f->hop;
 	flow_barrier();
 	return *(const volatile __u32 *)&f->seq == seq;
 }
 
-/* Begin to write: 0, or another one is at it. */
+/* Begin to write; 0: another one is at it. */
 static __always_inline int flow_claim(struct forward_flow *f)
 {
 	__u32 seq = *(volatile __u32 *)&f->seq;
 
-	return seq & 1 || flow_cas(&f->seq, seq, seq + 1) != seq;
+	return !(seq & 1) && flow_cas(&f->seq, seq, seq + 1) == seq;
 }
 
+/* Nobody else writes it meanwhile. Not an addition, which orders nothing on arm64. */
 static __always_inline void flow_release(struct forward_flow *f)
 {
-	__sync_fetch_and_add(&f->seq, 1);
+	__u32 seq = *(volatile __u32 *)&f->seq;
+
+	flow_cas(&f->seq, seq, seq + 1);
 }
 
-/* A way, and what is kept beside it. */
-struct flow_route {
-	struct forward_way way;
-	__u64 since_ns;
-	__u32 oif;
-};
+/* What happened to a flow that was to be stored. */
+enum flow_stored { FLOW_STORED, FLOW_REFRESHED, FLOW_EVICTED, FLOW_DEFERRED, FLOW_RACED };
 
-/* Put the way of a key into way number i, where it may go. */
-static __always_inline enum flow_stored flow_write(int v6, struct forward_bucket *b, int i,
-						   __u32 tag, const struct forward_key *k,
-						   const struct flow_route *route,
-						   enum flow_stored what)
+/* Put the route of a key into way number i, where it may go. */
+static __always_inline enum flow_stored flow_write(int v6, struct forward_bucket *b,
+						   struct forward_tails *t, int i, __u32 tag,
+						   const struct forward_key *k,
+						   const struct flow_route *route)
 {
 	struct forward_flow *f = &b->flow[i];
+	enum flow_stored what;
 
-	if (flow_claim(f))
+	if (!flow_claim(f))
 		return FLOW_RACED;
-	if (b->tag[i] == tag && flow_same(v6, &f->key, k)) {
+	if (b->tag[i] == tag && flow_same(v6, b, t, i, k)) {
 		what = FLOW_REFRESHED;
 	} else {
+		what = b->tag[i] ? FLOW_EVICTED : FLOW_STORED;
 		b->tag[i] = tag;
 		f->used = 0;
-		f->key = *k;
+		flow_put_key(v6, b, t, i, k);
 		f->packets = 0;
 		f->bytes = 0;
 	}
-	f->way = route->way;
+	f->gen = route->gen;
 	f->since_ns = route->since_ns;
-	f->oif = route->oif;
+	f->hop = route->hop;
 	flow_release(f);
 	return what;
 }
 
-/* Remember the way of a key, if it has or gets a place. */
+/* Remember the route of a key, if it has or gets a place. Who has been idle for 2 age_ns goes. */
 static __always_inline enum flow_stored flow_store(int v6, __u32 home, __u64 hash, __u64 age_ns,
 						   const struct forward_key *k,
 						   const struct flow_route *route)
 {
+	struct forward_tails *t = v6 ? flow_tails(home) : 0;
 	struct forward_bucket *b = flow_bucket(home);
-	enum flow_stored what = FLOW_RACED;
 	int i;
 
-	if (!b)
+	if (!b || (v6 && !t))
 		return FLOW_RACED;
-	i = flow_place(b, hash, route->since_ns, age_ns, &what);
+	i = flow_place(b, hash, route->since_ns, age_ns);
 	if (i == FLOW_NONE)
-		return what;
-	return flow_write(v6, b, i & (FORWARD_WAYS - 1), flow_tag(hash), k, route, what);
+		return FLOW_DEFERRED;
+	return flow_write(v6, b, t, i & (FORWARD_WAYS - 1), flow_tag(hash), k, route);
 }
 
 /* Not where it wants to be. */
@@ -284,30 +335,29 @@ FLOW_CHOOSES int flow_elsewhere(const struct forward_bucket *b, __u32 tag)
 }
 
 /*
- * The flow of a key and a copy of its way; NULL: it is not there, or is moving. Most are
+ * The flow of a key and a copy of its route; NULL: it is not there, or is moving. Most are
  * where they want to be, and then there is one place to look at and nothing to guess.
  */
 static __always_inline struct forward_flow *flow_find(int v6, __u32 home, __u64 hash,
 						      const struct forward_key *k,
-						      struct forward_way *way)
+						      struct flow_route *route)
 {
+	const struct forward_tails *t = v6 ? flow_tails(home) : 0;
 	struct forward_bucket *b = flow_bucket(home);
-	struct forward_flow *f;
-	int i;
+	int i = flow_choice(hash);
 
-	if (!b)
+	if (!b || (v6 && !t))
 		return 0;
-	f = flow_at(b, flow_choice(hash));
-	if (!flow_read(v6, f, k, way)) {
+	if (!flow_read(v6, b, t, i, k, route)) {
 		i = flow_elsewhere(b, flow_tag(hash));
 		if (i == FLOW_NONE)
 			return 0;
-		f = flow_at(b, i);
-		if (!flow_read(v6, f, k, way))
+		i &= FORWARD_WAYS - 1;
+		if (!flow_read(v6, b, t, i, k, route))
 			return 0;
 	}
-	flow_touch(f);
-	return f;
+	flow_touch(&b->flow[i]);
+	return &b->flow[i];
 }
 
 #endif /* VESTIGE_FLOW_H */

@@ -24,6 +24,8 @@
 #define FORWARD_MIN_FLOWS	FORWARD_WAYS
 #define FORWARD_MAX_FLOWS	(1u << 24)
 #define FORWARD_DEFAULT_FLOWS	65536u
+#define FORWARD_MIN_POSTS	128u	/* of eight */
+#define FORWARD_MAX_POSTS	8192u
 #define FORWARD_DEFAULT_AGE_MS	5000u
 
 /*
@@ -46,32 +48,53 @@ struct forward_key {
 	};
 };
 
-/* What becomes of packets of a flow. */
-struct forward_way {
-	__u64 gen;		/* good as long as it is the family's; 0: never */
-	__u8 mac[12];		/* destination, source: the beginning of the frame */
-	__u8 in_mac[6];		/* of the device that it came by */
-	__u16 mtu;		/* longest datagram */
-	__u16 vid;		/* VLAN that it leaves in; 0: none */
-	__u8 slot;		/* in the devmap */
-	__u8 soft;		/* the device that it came by hands over what has no checksum yet */
+/* What becomes of packets by a next hop. Compared and copied as words. */
+struct forward_hop {
+	union {
+		struct {
+			__u8 mac[12];	/* destination, source: the beginning of the frame */
+			__u8 in_mac[6];	/* of the device that they came by */
+			__u16 mtu;	/* longest datagram */
+			__u32 oif;	/* egress device, the VLAN device if it is one */
+			__u16 vid;	/* VLAN that they leave in; 0: none */
+			__u8 slot;	/* in the devmap */
+			__u8 soft;	/* what they came by hands over what has no checksum yet */
+			__u32 pad;
+		};
+		__u64 word[4];
+	};
 };
 
 /*
- * Two cache lines; the first has all that decides where an IPv4 packet goes, so that both
- * are fetched at once. seq: odd while it is being written. used: it was hit since the hand
- * came by.
+ * A cache line for a next hop, which many flows share. gen: of the latest lookup of each
+ * family that led here; when both are over, no flow means it any more (include/vestige/hop.h).
+ * claim: it is being written.
+ */
+struct forward_post {
+	struct forward_hop hop;
+	__u64 gen[RTCACHE_FAMILIES];
+	__u32 claim;
+	__u32 pad[3];
+};
+
+struct forward_posts {
+	struct forward_post post[FORWARD_WAYS];
+};
+
+/*
+ * A cache line, in which there is all of an IPv4 flow. seq: odd while it is being written.
+ * used: it was hit since the hand came by. hop: number of a post.
  */
 struct forward_flow {
 	__u32 seq;
-	__u32 used;
-	struct forward_way way;
-	struct forward_key key;
+	__u16 hop;
+	__u8 used;
+	__u8 pad;
+	__u64 gen;		/* good as long as it is the family's; 0: never */
+	__u64 head[3];		/* of the key */
 	__u64 since_ns;		/* when it was looked up */
 	__u64 packets;
 	__u64 bytes;
-	__u32 oif;		/* egress device, the VLAN device if it is one */
-	__u32 pad[3];
 };
 
 /*
@@ -87,9 +110,17 @@ struct forward_bucket {
 	struct forward_flow flow[FORWARD_WAYS];
 };
 
+/* What the keys of IPv6 have more, bucket by bucket. */
+struct forward_tails {
+	struct {
+		__u64 word[3];
+		__u64 pad;
+	} tail[FORWARD_WAYS];
+};
+
 struct forward_geometry {
 	__u32 buckets;
-	__u32 pad;
+	__u32 posts;		/* eight of them are one */
 	__u64 seed[6];		/* a factor for each word of a key */
 };
 
@@ -150,6 +181,8 @@ struct forward_attachment {
 	__u32 age_ms;
 	__u32 generic;		/* not native: the frames are copied */
 	__u32 module;		/* the module keeps the generations */
+	__u32 posts;
+	__u32 pad;
 	char netns[256];	/* name given by the user, or empty */
 };
 
@@ -188,8 +221,9 @@ struct forward_attachment {
 	X(pass_error,		"the frame could not be changed") \
 	X(stored,		"flows cached") \
 	X(refreshed,		"flows looked up again: a change, or their age") \
-	X(evicted,		"flows in use that gave way to others") \
+	X(evicted,		"flows that gave way to others") \
 	X(deferred,		"flows not cached at first sight, no way being free") \
+	X(crowded,		"flows not cached, no place being free for their next hop") \
 	X(raced,		"flows not cached because another CPU was at it")
 
 enum forward_counter {
@@ -200,8 +234,8 @@ enum forward_counter {
 };
 
 /*
- * What each CPU keeps for itself. misses: of flows that were looked for, since gains was
- * taken. A CPU is flooded when nearly all it sees are flows of one packet, for which there
+ * What each CPU keeps for itself. misses: of flows that were looked for and could be kept, since
+ * gains was taken. A CPU is flooded when nearly all it sees are flows of one packet, for which there
  * is no room: then it looks for some only, two in 2^flooded, so that the rest cost no more
  * than a lookup. The longer it lasts, the fewer.
  */
@@ -428,9 +462,11 @@ static __always_inline int forward_due(__u64 since_ns, __u64 now_ns, __u64 age_n
 }
 
 _Static_assert(sizeof(struct forward_key) == 48, "six words of 64 bits");
-_Static_assert(sizeof(struct forward_flow) == 128, "two cache lines");
-_Static_assert(__builtin_offsetof(struct forward_flow, key.word[3]) == 64, "IPv4 is in the first");
+_Static_assert(sizeof(struct forward_hop) == 32, "all of it is in the words");
+_Static_assert(sizeof(struct forward_post) == 64, "one cache line");
+_Static_assert(sizeof(struct forward_flow) == 64, "one cache line");
 _Static_assert(__builtin_offsetof(struct forward_bucket, flow) == 64, "one cache line");
+_Static_assert(sizeof(struct forward_tails) == 32 * FORWARD_WAYS, "two in a cache line");
 _Static_assert(sizeof(struct forward_device) == 16, "two words");
 _Static_assert(FORWARD_MAX_DEVICES <= 256, "a byte is a slot");
 _Static_assert(sizeof(union forward_facts) == 8, "written at once");

@@ -106,7 +106,7 @@ static __always_inline int bare(struct xdp_md *ctx, int v6)
 	struct flow_frame f;
 	struct forward_key k = {};
 	struct bpf_fib_lookup fib = {};
-	struct forward_way way = {};
+	struct forward_hop hop = {};
 	struct forward_device *out;
 	__be16 proto;
 
@@ -117,10 +117,10 @@ static __always_inline int bare(struct xdp_md *ctx, int v6)
 	out = bpf_map_lookup_elem(&devices, &fib.ifindex);
 	if (!out)
 		return XDP_PASS;
-	__builtin_memcpy(way.mac, fib.dmac, 6);
-	__builtin_memcpy(way.mac + 6, fib.smac, 6);
-	way.slot = out->slot;
-	return forward_send(ctx, v6, 0, &way) == FORWARD_GO ? XDP_REDIRECT : XDP_PASS;
+	__builtin_memcpy(hop.mac, fib.dmac, 6);
+	__builtin_memcpy(hop.mac + 6, fib.smac, 6);
+	hop.slot = out->slot;
+	return forward_send(ctx, v6, 0, &hop) == FORWARD_GO ? XDP_REDIRECT : XDP_PASS;
 }
 
 SEC("xdp")

@@ -136,7 +136,7 @@ static int attach(struct bpf_program *prog, const char *dev)
 
 static void begin(void)
 {
-	struct forward_geometry geo = { .buckets = FLOWS / FORWARD_WAYS };
+	struct forward_geometry geo = { .buckets = FLOWS / FORWARD_WAYS, .posts = 1024 };
 	__u64 never = ~0ull >> 1;
 	__u32 i;
 
@@ -151,6 +151,8 @@ static void begin(void)
 	memcpy((void *)&skel->rodata->geo, &geo, sizeof(geo));
 	*(__u64 *)&skel->rodata->age_ns = never;
 	bpf_map__set_max_entries(skel->maps.buckets, geo.buckets);
+	bpf_map__set_max_entries(skel->maps.tails, geo.buckets);
+	bpf_map__set_max_entries(skel->maps.posts, geo.posts);
 	if (forward_bpf__load(skel))
 		die("load");
 	if_in = if_nametoindex("in0");
@@ -292,7 +294,8 @@ static void tell(int v6, __u32 span, unsigned int routes, const char *what)
 	struct cost c = measure(v6, span);
 
 	printf("{\"part\": \"%s\", \"family\": %d, \"routes\": %u, \"flows\": %u, "
-	       "\"make_ns\": %.1f, \"hit_ns\": %.1f, \"lookup_ns\": %.1f, \"bare_ns\": %.1f, \"hit_share\": %.3f, "
+	       "\"make_ns\": %.1f, \"hit_ns\": %.1f, \"lookup_ns\": %.1f, "
+	       "\"bare_ns\": %.1f, \"hit_share\": %.3f, "
 	       "\"lookup_per_hit\": %.2f, \"bare_per_hit\": %.2f}\n", what, v6 ? 6 : 4, routes,
 	       span, c.make, c.hit, c.plain, c.bare, c.hit_share, c.plain / c.hit, c.bare / c.hit);
 	fflush(stdout);

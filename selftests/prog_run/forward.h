@@ -135,7 +135,7 @@ static void tell_devices(int soft)
 
 static void forward_begin(void)
 {
-	struct forward_geometry geo = { .buckets = BUCKETS, .seed = { 1, 2, 3, 4, 5, 6 } };
+	struct forward_geometry geo = { .buckets = BUCKETS, .posts = 128 };
 	int err;
 
 	libbpf_set_print(NULL);
@@ -147,9 +147,13 @@ static void forward_begin(void)
 	skel = forward_bpf__open();
 	if (!skel)
 		ksft_bail("open: %s", strerror(errno));
+	for (int i = 0; i < 6; i++)
+		geo.seed[i] = (i + 1) * 0x9e3779b97f4a7c15ull;
 	memcpy((void *)&skel->rodata->geo, &geo, sizeof(geo));
 	*(__u64 *)&skel->rodata->age_ns = AGE_NS;
 	bpf_map__set_max_entries(skel->maps.buckets, BUCKETS);
+	bpf_map__set_max_entries(skel->maps.tails, BUCKETS);
+	bpf_map__set_max_entries(skel->maps.posts, geo.posts);
 	err = forward_bpf__load(skel);
 	if (err)
 		ksft_bail("load: %s", strerror(-err));
@@ -163,6 +167,14 @@ static void forward_attach_in(void)
 
 	if (fd < 0)
 		ksft_bail("xdp on in0: %s", strerror(-fd));
+}
+
+/* A generation that was never there: they never go back. */
+static __u64 fresh(void)
+{
+	static __u64 gen;
+
+	return gen += 2;
 }
 
 static void put_gens(__u64 gen, __u32 obstacles)

@@ -10,20 +10,34 @@
 #include <vestige/forward.h>
 
 static struct forward_bucket *buckets;
-static __u32 nr_buckets;
+static struct forward_tails *tails;
+static struct forward_posts *posts;
+static __u32 nr_buckets, nr_posts;
 
 static struct forward_bucket *flow_bucket(__u32 i)
 {
 	return i < nr_buckets ? &buckets[i] : NULL;
 }
 
-#include <vestige/flow.h>
+static struct forward_tails *flow_tails(__u32 i)
+{
+	return i < nr_buckets ? &tails[i] : NULL;
+}
+
+static struct forward_posts *hop_posts(__u32 i)
+{
+	return i < nr_posts ? &posts[i] : NULL;
+}
+
+#include <vestige/hop.h>
 
 static void begin(__u32 n)
 {
 	free(buckets);
+	free(tails);
 	nr_buckets = n;
 	buckets = calloc(n, sizeof(*buckets));
+	tails = calloc(n, sizeof(*tails));
 }
 
 /* --- the header ---------------------------------------------------------------------- */
@@ -240,37 +254,39 @@ static __u64 hash_of(int v6, const struct forward_key *k)
 	return v6 ? flow_hash(1, k, seed) : flow_hash(0, k, seed);
 }
 
-static struct forward_flow *find(int v6, __u32 n, struct forward_way *way)
+static struct forward_flow *find(int v6, __u32 n, struct flow_route *route)
 {
 	struct forward_key k = key_of(v6, n);
 	__u64 h = hash_of(v6, &k);
 	__u32 home = flow_home(nr_buckets, h);
 
-	return v6 ? flow_find(1, home, h, &k, way) : flow_find(0, home, h, &k, way);
-}
-
-/* What store() has put into a way. */
-static __u32 oif_of(const struct forward_way *way)
-{
-	__u32 oif;
-
-	memcpy(&oif, way->mac, sizeof(oif));
-	return oif;
+	return v6 ? flow_find(1, home, h, &k, route) : flow_find(0, home, h, &k, route);
 }
 
 #define AGE	5000
 
 static __u64 now;	/* a flow is stored at */
+static __u64 age = AGE;
 
-static enum flow_stored store(int v6, __u32 n, __u32 oif)
+static enum flow_stored store(int v6, __u32 n, __u64 gen)
 {
-	struct flow_route r = { .way.gen = 2, .oif = oif, .since_ns = now };
+	struct flow_route r = { .gen = gen, .since_ns = now };
 	struct forward_key k = key_of(v6, n);
 	__u64 h = hash_of(v6, &k);
 	__u32 home = flow_home(nr_buckets, h);
 
-	memcpy(r.way.mac, &oif, sizeof(oif));
-	return v6 ? flow_store(1, home, h, AGE, &k, &r) : flow_store(0, home, h, AGE, &k, &r);
+	return v6 ? flow_store(1, home, h, age, &k, &r) : flow_store(0, home, h, age, &k, &r);
+}
+
+static int same_key(int v6, const struct forward_key *a, const struct forward_key *b)
+{
+	begin(1);
+	if (v6) {
+		flow_put_key(1, buckets, tails, 3, a);
+		return flow_same(1, buckets, tails, 3, b);
+	}
+	flow_put_key(0, buckets, tails, 3, a);
+	return flow_same(0, buckets, tails, 3, b);
 }
 
 /* Each word of a key counts, and none is left out of the hash. */
@@ -284,11 +300,37 @@ static void test_key(int v6)
 
 		b = a;
 		((__u8 *)&b)[i] ^= 0x10;
-		same = v6 ? flow_same(1, &a, &b) : flow_same(0, &a, &b);
+		same = same_key(v6, &a, &b);
 		if (same != !counts || (hash_of(v6, &a) == hash_of(v6, &b)) != !counts)
 			bad += ksft_fail_at("byte %zu", i);
 	}
 	ksft_ok(!bad, "IPv%c: keys differ when any byte does", v6 ? '6' : '4');
+}
+
+/*
+ * Keys that somebody may choose to fill a bucket, or to be looked for in a flood: two bits
+ * differ, in whatever words. As often as chance has it, whatever the seeds are.
+ */
+static void test_choose(void)
+{
+	struct forward_key a = key_of(1, 77), b;
+	unsigned int same = 0, spots = 0, n = 0;
+
+	for (int i = 0; i < 384; i++) {
+		for (int j = 0; j < i; j++, n++) {
+			b = a;
+			b.word[i / 64] ^= 1ull << i % 64;
+			b.word[j / 64] ^= 1ull << j % 64;
+			same += hash_of(1, &a) == hash_of(1, &b);
+		}
+	}
+	for (__u32 i = 1; i < 10000; i++) {
+		memset(&b, 0, sizeof(b));
+		b.word[1] = b.word[3] = (__u64)i << 32 | i;	/* cancels in the sum */
+		spots += !(flow_spot(1, &b, seed) >> 56);
+	}
+	ksft_ok(!same && spots < 200, "nobody chooses hashes or spots (%u of %u, %u)", same, n,
+		spots);
 }
 
 /*
@@ -299,7 +341,7 @@ static void test_list(int v6, __u32 n, __u32 kinds)
 {
 	struct rng r = { rng_seed() + n + v6 };
 	__u32 *list = calloc(kinds, sizeof(*list)), hits = 0;
-	struct forward_way way;
+	struct flow_route way;
 	int bad = 0;
 
 	begin(n);
@@ -308,9 +350,9 @@ static void test_list(int v6, __u32 n, __u32 kinds)
 
 		if (find(v6, i, &way)) {
 			hits++;
-			if (oif_of(&way) != list[i])
-				bad += ksft_fail_at("flow %u has way %u, not %u", i, oif_of(&way),
-						    list[i]);
+			if (way.gen != list[i])
+				bad += ksft_fail_at("flow %u has %u, not %u", i,
+						    (unsigned int)way.gen, list[i]);
 		}
 		if (rng_below(&r, 4))
 			continue;
@@ -322,7 +364,7 @@ static void test_list(int v6, __u32 n, __u32 kinds)
 			break;
 		default:
 			list[i] = op;
-			if (!find(v6, i, &way) || oif_of(&way) != op)
+			if (!find(v6, i, &way) || way.gen != op)
 				bad += ksft_fail_at("flow %u was stored and is not found", i);
 		}
 	}
@@ -333,7 +375,7 @@ static void test_list(int v6, __u32 n, __u32 kinds)
 
 static void test_second_chance(void)
 {
-	struct forward_way way;
+	struct flow_route way;
 	int bad = 0;
 
 	begin(1);
@@ -359,7 +401,7 @@ static void test_second_chance(void)
 static void test_flood(void)
 {
 	__u32 n = 64, kept = 0;
-	struct forward_way way;
+	struct flow_route way;
 
 	begin(n);
 	for (__u32 i = 0; i < n * FORWARD_WAYS; i++)
@@ -377,7 +419,7 @@ static void test_flood(void)
 static void test_counters(void)
 {
 	struct forward_flow *f;
-	struct forward_way way;
+	struct flow_route way;
 	int bad;
 
 	begin(1);
@@ -385,7 +427,7 @@ static void test_counters(void)
 	f = find(0, 1, &way);
 	f->packets = 7;
 	bad = store(0, 1, 2) != FLOW_REFRESHED || f->packets != 7 || !find(0, 1, &way) ||
-	      oif_of(&way) != 2;
+	      way.gen != 2;
 	for (__u32 i = 2; i < 200; i++) {
 		store(0, i, i);
 		store(0, i, i);
@@ -400,15 +442,15 @@ static void test_counters(void)
 static void test_claim(void)
 {
 	struct forward_flow *f;
-	struct forward_way way;
+	struct flow_route way;
 	int bad;
 
 	begin(1);
 	store(0, 1, 1);
 	f = find(0, 1, &way);
-	bad = flow_claim(f) || find(0, 1, &way) || store(0, 1, 2) != FLOW_RACED;
+	bad = !flow_claim(f) || find(0, 1, &way) || store(0, 1, 2) != FLOW_RACED;
 	flow_release(f);
-	bad |= !find(0, 1, &way) || oif_of(&way) != 1;
+	bad |= !find(0, 1, &way) || way.gen != 1;
 	ksft_ok(!bad, "a flow that is being written is nobody's");
 }
 
@@ -416,17 +458,21 @@ static void test_claim(void)
 static void packet(struct forward_cpu *cpu, __u32 n)
 {
 	struct forward_key k = key_of(0, n);
-	struct forward_way way;
+	struct flow_route way;
 
 	if (!forward_looks(cpu, flow_spot(0, &k, seed)))
 		return;
 	if (find(0, n, &way)) {
-		forward_found(cpu);
-		cpu->counter[FORWARD_hit]++;
-		return;
+		if (now - way.since_ns < AGE) {
+			forward_found(cpu);
+			cpu->counter[FORWARD_hit]++;
+			return;
+		}
+	} else {
+		forward_missed(cpu);
 	}
-	forward_missed(cpu);
-	switch (store(0, n, n)) {
+	age = cpu->flooded ? ~0ull >> 2 : AGE;
+	switch (store(0, n, 2)) {
 	case FLOW_EVICTED:
 		cpu->counter[FORWARD_evicted]++;
 		/* fallthrough */
@@ -505,6 +551,49 @@ static void test_after(__u32 kinds, __u32 packets)
 		packets, (unsigned long long)hits);
 }
 
+/*
+ * A flood that lasts for ages, in ms: flows that come ten times a second are not taken for
+ * idle because few of their packets are looked for.
+ */
+static void test_long_flood(void)
+{
+	struct forward_cpu cpu = {};
+	struct flow_route way;
+	__u32 kept = 0;
+
+	begin(LARGE);
+	traffic(&cpu, 100000, 5000);
+	for (now = 0; now < 4 * AGE; now++) {
+		flood(&cpu, 950);
+		traffic(&cpu, 50, 5000);
+	}
+	for (__u32 i = 0; i < 5000; i++)
+		kept += !!find(0, i, &way);
+	now = 0;
+	ksft_ok(kept > 4900 && cpu.flooded, "flows in use outlast a flood of four ages (%u of 5000)",
+		kept);
+}
+
+/* Two of a flow, by a race: who looks for it and who refreshes it mean the same one. */
+static void test_twice(void)
+{
+	struct flow_route way;
+	int choice = 0, bad;
+	__u32 n = 0;
+
+	while (!choice) {
+		struct forward_key k = key_of(0, ++n);
+
+		choice = flow_choice(hash_of(0, &k));
+	}
+	begin(1);
+	store(0, n, 2);
+	buckets->flow[0] = buckets->flow[choice];
+	buckets->tag[0] = buckets->tag[choice];
+	bad = store(0, n, 4) != FLOW_REFRESHED || !find(0, n, &way) || way.gen != 4;
+	ksft_ok(!bad, "of two of a flow one is found, and that one is refreshed");
+}
+
 /* One packet in four has a flow that is there: no flood. */
 static void test_no_flood(void)
 {
@@ -523,7 +612,7 @@ static void test_no_flood(void)
 /* The door is for flows in use: who has not come for two ages makes room at once. */
 static void test_idle(void)
 {
-	struct forward_way way;
+	struct flow_route way;
 	int bad = 0, room = 0;
 
 	begin(64);
@@ -531,10 +620,10 @@ static void test_idle(void)
 		store(0, i, i);
 	now = 2 * AGE - 1;
 	for (__u32 i = 10000; i < 20000; i++)
-		bad += store(0, i, i) == FLOW_STORED;
+		bad += store(0, i, i) != FLOW_DEFERRED;
 	now = 2 * AGE;
 	for (__u32 i = 20000; i < 20100; i++)
-		room += store(0, i, i) == FLOW_STORED && find(0, i, &way);
+		room += store(0, i, i) == FLOW_EVICTED && find(0, i, &way);
 	now = 0;
 	ksft_ok(!bad && room > 50, "flows that are idle for two ages make room (%d, %d)", bad,
 		room);
@@ -546,7 +635,7 @@ int main(void)
 
 	for (size_t i = 0; i < sizeof(seed) / sizeof(seed[0]); i++)
 		seed[i] = rng_next(&r);
-	ksft_plan(22);
+	ksft_plan(25);
 	test_ttl();
 	test_wrap();
 	test_look4();
@@ -558,6 +647,7 @@ int main(void)
 	test_list(0, 16, 500);
 	test_list(1, 16, 500);
 	test_list(1, 8192, 40000);
+	test_choose();
 	test_second_chance();
 	test_flood();
 	test_counters();
@@ -569,5 +659,7 @@ int main(void)
 	test_after(1000, 500000);
 	test_after(30000, 1000000);
 	test_no_flood();
+	test_long_flood();
+	test_twice();
 	return ksft_end();
 }
