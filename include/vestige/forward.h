@@ -234,10 +234,10 @@ enum forward_counter {
 };
 
 /*
- * What each CPU keeps for itself. misses: of flows that were looked for and could be kept, since
- * gains was taken. A CPU is flooded when nearly all it sees are flows of one packet, for which there
- * is no room: then it looks for some only, two in 2^flooded, so that the rest cost no more
- * than a lookup. The longer it lasts, the fewer.
+ * What each CPU keeps for itself. misses: of flows that were looked for and could be kept,
+ * since gains was taken. A CPU is flooded when nearly all it sees are flows of one packet,
+ * for which there is no room: then it looks for some only, two in 2^flooded, so that the
+ * rest cost no more than a lookup. The longer it lasts, the fewer.
  */
 struct forward_cpu {
 	__u64 counter[FORWARD_COUNTS];

@@ -25,9 +25,8 @@ flipped()	# family
 {
 	local hits
 	hits=$(forward_stat hit)
-	result=$(timeout 280 "$FORWARD_TOOLS/flips" "$1" "$FLIPS" "$PAUSE" "$SRC" "$ROUTER" \
-		"$FAR") ||
-		return 1
+	result=$(timeout $((280 + FLIPS / 4)) "$FORWARD_TOOLS/flips" "$1" "$FLIPS" "$PAUSE" \
+		"$SRC" "$ROUTER" "$FAR") || return 1
 	hits=$(($(forward_stat hit) - hits))
 	echo "$result; $hits hits"
 	# Enough was sent, it came out, and cached flows had a part in it.
