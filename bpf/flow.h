@@ -36,7 +36,6 @@ const volatile __u32 bypass;
 	} name SEC(".maps")
 
 ARRAY(buckets, BPF_F_MMAPABLE, 1, struct forward_bucket);
-ARRAY(tails, BPF_F_MMAPABLE, 1, struct forward_tails);
 ARRAY(posts, BPF_F_MMAPABLE, 1, struct forward_posts);
 ARRAY(attachment, 0, 1, struct forward_attachment);
 
@@ -76,11 +75,6 @@ struct {
 static __always_inline struct forward_bucket *flow_bucket(__u32 i)
 {
 	return bpf_map_lookup_elem(&buckets, &i);
-}
-
-static __always_inline struct forward_tails *flow_tails(__u32 i)
-{
-	return bpf_map_lookup_elem(&tails, &i);
 }
 
 static __always_inline struct forward_posts *hop_posts(__u32 i)

@@ -32,7 +32,6 @@ static int set_sizes(struct forward_bpf *skel, __u32 flows)
 		return -EAGAIN;
 	memcpy((void *)&skel->rodata->geo, &geo, sizeof(geo));
 	err = bpf_map__set_max_entries(skel->maps.buckets, geo.buckets);
-	err = err ?: bpf_map__set_max_entries(skel->maps.tails, geo.buckets);
 	return err ?: bpf_map__set_max_entries(skel->maps.posts, geo.posts);
 }
 

@@ -19,7 +19,6 @@
 struct view {
 	struct forward_pins pins;
 	const struct forward_bucket *buckets;
-	const struct forward_tails *tails;
 	const struct forward_posts *posts;
 	const struct rtcache_gens *gens;
 	__u64 now_ns;
@@ -68,8 +67,6 @@ static int open_view(struct view *v, const char *netns)
 		return ret;
 	v->buckets = map_memory(&v->pins, "buckets", n * sizeof(*v->buckets));
 	if (v->buckets)
-		v->tails = map_memory(&v->pins, "tails", n * sizeof(*v->tails));
-	if (v->tails)
 		v->posts = map_memory(&v->pins, "posts", v->pins.att.posts * sizeof(*v->posts));
 	if (v->posts)
 		v->gens = map_memory(&v->pins, "gens", sizeof(*v->gens));
@@ -79,9 +76,9 @@ static int open_view(struct view *v, const char *netns)
 }
 
 /* A copy that nobody wrote while it was made. */
-static bool copy_flow(const struct view *v, size_t b, int i, struct copy *c)
+static bool copy_flow(const struct forward_bucket *b, int i, struct copy *c)
 {
-	const struct forward_flow *f = &v->buckets[b].flow[i];
+	const struct forward_flow *f = &b->flow[i];
 	int tries;
 	__u32 seq;
 
@@ -90,7 +87,7 @@ static bool copy_flow(const struct view *v, size_t b, int i, struct copy *c)
 		if (seq & 1)
 			continue;
 		memcpy(c->key.word, f->head, sizeof(f->head));
-		memcpy(c->key.word + 3, v->tails[b].tail[i].word, sizeof(f->head));
+		memcpy(c->key.word + 3, b->tail[i].word, sizeof(f->head));
 		c->gen = f->gen;
 		c->since_ns = f->since_ns;
 		c->packets = f->packets;
@@ -185,12 +182,12 @@ static void print_text(const struct copy *c, const struct words *w)
 	       c->fresh ? "" : " stale");
 }
 
-static void show_flow(struct view *v, size_t b, int i)
+static void show_flow(struct view *v, const struct forward_bucket *b, int i)
 {
 	struct copy c;
 	struct words w;
 
-	if (!copy_flow(v, b, i, &c))
+	if (!copy_flow(b, i, &c))
 		return;
 	copy_hop(v, &c);
 	describe(v, &c, &w);
@@ -203,12 +200,12 @@ static void show_flow(struct view *v, size_t b, int i)
 
 static void show_all(struct view *v)
 {
-	size_t b;
+	const struct forward_bucket *b;
 	int i;
 
-	for (b = 0; b < v->pins.att.buckets; b++)
+	for (b = v->buckets; b < v->buckets + v->pins.att.buckets; b++)
 		for (i = 0; i < FORWARD_WAYS; i++)
-			if (v->buckets[b].tag[i])
+			if (b->tag[i])
 				show_flow(v, b, i);
 	if (!v->shown)
 		p_text("no flow is cached; 'vestige forward stats' says what became of packets\n");

@@ -6,10 +6,8 @@
  * (user/forward_show.c) or as plain arrays (selftests/unit):
  *
  *	struct forward_bucket *flow_bucket(__u32 i);
- *	struct forward_tails *flow_tails(__u32 i);
  *
- * NULL only for an index that is out of range. `v6` is always a constant; only then there
- * are tails.
+ * NULL only for an index that is out of range. `v6` is always a constant.
  *
  * No locks. Who writes a flow makes its seq odd by compare-and-swap and even again at
  * the end; who reads copies, and throws the copy away when seq has moved. Tags, used and
@@ -110,23 +108,21 @@ static __always_inline int flow_choice(__u64 hash)
 	return hash & (FORWARD_WAYS - 1);
 }
 
-static __always_inline int flow_same(int v6, const struct forward_bucket *b,
-				     const struct forward_tails *t, int i,
+static __always_inline int flow_same(int v6, const struct forward_bucket *b, int i,
 				     const struct forward_key *k)
 {
 	const __u64 *head = b->flow[i].head, *tail;
 	__u64 differ = (head[0] ^ k->word[0]) | (head[1] ^ k->word[1]) | (head[2] ^ k->word[2]);
 
 	if (v6) {
-		tail = t->tail[i].word;
+		tail = b->tail[i].word;
 		differ |= (tail[0] ^ k->word[3]) | (tail[1] ^ k->word[4]) |
 			  (tail[2] ^ k->word[5]);
 	}
 	return !differ;
 }
 
-static __always_inline void flow_put_key(int v6, struct forward_bucket *b,
-					 struct forward_tails *t, int i,
+static __always_inline void flow_put_key(int v6, struct forward_bucket *b, int i,
 					 const struct forward_key *k)
 {
 	__u64 *head = b->flow[i].head, *tail;
@@ -135,7 +131,7 @@ static __always_inline void flow_put_key(int v6, struct forward_bucket *b,
 	head[1] = k->word[1];
 	head[2] = k->word[2];
 	if (v6) {
-		tail = t->tail[i].word;
+		tail = b->tail[i].word;
 		tail[0] = k->word[3];
 		tail[1] = k->word[4];
 		tail[2] = k->word[5];
@@ -245,8 +241,7 @@ struct flow_route {
 };
 
 /* Read a flow if it is this key's. 0: it is not, or is being written. */
-static __always_inline int flow_read(int v6, const struct forward_bucket *b,
-				     const struct forward_tails *t, int i,
+static __always_inline int flow_read(int v6, const struct forward_bucket *b, int i,
 				     const struct forward_key *k, struct flow_route *route)
 {
 	const struct forward_flow *f = &b->flow[i];
@@ -254,7 +249,7 @@ static __always_inline int flow_read(int v6, const struct forward_bucket *b,
 	int same;
 
 	flow_barrier();
-	same = flow_same(v6, b, t, i, k);
+	same = flow_same(v6, b, i, k);
 	if (!same || seq & 1)
 		return 0;
 	route->gen = f->gen;
@@ -284,9 +279,8 @@ static __always_inline void flow_release(struct forward_flow *f)
 enum flow_stored { FLOW_STORED, FLOW_REFRESHED, FLOW_EVICTED, FLOW_DEFERRED, FLOW_RACED };
 
 /* Put the route of a key into way number i, where it may go. */
-static __always_inline enum flow_stored flow_write(int v6, struct forward_bucket *b,
-						   struct forward_tails *t, int i, __u32 tag,
-						   const struct forward_key *k,
+static __always_inline enum flow_stored flow_write(int v6, struct forward_bucket *b, int i,
+						   __u32 tag, const struct forward_key *k,
 						   const struct flow_route *route)
 {
 	struct forward_flow *f = &b->flow[i];
@@ -294,13 +288,13 @@ static __always_inline enum flow_stored flow_write(int v6, struct forward_bucket
 
 	if (!flow_claim(f))
 		return FLOW_RACED;
-	if (b->tag[i] == tag && flow_same(v6, b, t, i, k)) {
+	if (b->tag[i] == tag && flow_same(v6, b, i, k)) {
 		what = FLOW_REFRESHED;
 	} else {
 		what = b->tag[i] ? FLOW_EVICTED : FLOW_STORED;
 		b->tag[i] = tag;
 		f->used = 0;
-		flow_put_key(v6, b, t, i, k);
+		flow_put_key(v6, b, i, k);
 		f->packets = 0;
 		f->bytes = 0;
 	}
@@ -316,16 +310,15 @@ static __always_inline enum flow_stored flow_store(int v6, __u32 home, __u64 has
 						   const struct forward_key *k,
 						   const struct flow_route *route)
 {
-	struct forward_tails *t = v6 ? flow_tails(home) : 0;
 	struct forward_bucket *b = flow_bucket(home);
 	int i;
 
-	if (!b || (v6 && !t))
+	if (!b)
 		return FLOW_RACED;
 	i = flow_place(b, hash, route->since_ns, age_ns);
 	if (i == FLOW_NONE)
 		return FLOW_DEFERRED;
-	return flow_write(v6, b, t, i & (FORWARD_WAYS - 1), flow_tag(hash), k, route);
+	return flow_write(v6, b, i & (FORWARD_WAYS - 1), flow_tag(hash), k, route);
 }
 
 /* Not where it wants to be. */
@@ -342,18 +335,17 @@ static __always_inline struct forward_flow *flow_find(int v6, __u32 home, __u64 
 						      const struct forward_key *k,
 						      struct flow_route *route)
 {
-	const struct forward_tails *t = v6 ? flow_tails(home) : 0;
 	struct forward_bucket *b = flow_bucket(home);
 	int i = flow_choice(hash);
 
-	if (!b || (v6 && !t))
+	if (!b)
 		return 0;
-	if (!flow_read(v6, b, t, i, k, route)) {
+	if (!flow_read(v6, b, i, k, route)) {
 		i = flow_elsewhere(b, flow_tag(hash));
 		if (i == FLOW_NONE)
 			return 0;
 		i &= FORWARD_WAYS - 1;
-		if (!flow_read(v6, b, t, i, k, route))
+		if (!flow_read(v6, b, i, k, route))
 			return 0;
 	}
 	flow_touch(&b->flow[i]);

@@ -98,9 +98,9 @@ struct forward_flow {
 };
 
 /*
- * Eight flows, and before them a cache line for those that are not in the way of their
- * choice. A tag is 32 bits of the flow's hash, 0: empty. door: the tag that asked for a way
- * last.
+ * Eight flows; before them a cache line for those that are not in the way of their choice,
+ * and behind them what the keys of IPv6 have more. A tag is 32 bits of the flow's hash, 0:
+ * empty. door: the tag that asked for a way last.
  */
 struct forward_bucket {
 	__u32 tag[FORWARD_WAYS];
@@ -108,10 +108,6 @@ struct forward_bucket {
 	__u32 door;
 	__u32 pad[6];
 	struct forward_flow flow[FORWARD_WAYS];
-};
-
-/* What the keys of IPv6 have more, bucket by bucket. */
-struct forward_tails {
 	struct {
 		__u64 word[3];
 		__u64 pad;
@@ -466,7 +462,7 @@ _Static_assert(sizeof(struct forward_hop) == 32, "all of it is in the words");
 _Static_assert(sizeof(struct forward_post) == 64, "one cache line");
 _Static_assert(sizeof(struct forward_flow) == 64, "one cache line");
 _Static_assert(__builtin_offsetof(struct forward_bucket, flow) == 64, "one cache line");
-_Static_assert(sizeof(struct forward_tails) == 32 * FORWARD_WAYS, "two in a cache line");
+_Static_assert(sizeof(struct forward_bucket) % 64 == 0, "each begins with a cache line");
 _Static_assert(sizeof(struct forward_device) == 16, "two words");
 _Static_assert(FORWARD_MAX_DEVICES <= 256, "a byte is a slot");
 _Static_assert(sizeof(union forward_facts) == 8, "written at once");

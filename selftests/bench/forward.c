@@ -151,7 +151,6 @@ static void begin(void)
 	memcpy((void *)&skel->rodata->geo, &geo, sizeof(geo));
 	*(__u64 *)&skel->rodata->age_ns = never;
 	bpf_map__set_max_entries(skel->maps.buckets, geo.buckets);
-	bpf_map__set_max_entries(skel->maps.tails, geo.buckets);
 	bpf_map__set_max_entries(skel->maps.posts, geo.posts);
 	if (forward_bpf__load(skel))
 		die("load");

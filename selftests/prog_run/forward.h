@@ -152,7 +152,6 @@ static void forward_begin(void)
 	memcpy((void *)&skel->rodata->geo, &geo, sizeof(geo));
 	*(__u64 *)&skel->rodata->age_ns = AGE_NS;
 	bpf_map__set_max_entries(skel->maps.buckets, BUCKETS);
-	bpf_map__set_max_entries(skel->maps.tails, BUCKETS);
 	bpf_map__set_max_entries(skel->maps.posts, geo.posts);
 	err = forward_bpf__load(skel);
 	if (err)

@@ -7,7 +7,6 @@
 #include <vestige/forward.h>
 
 static struct forward_bucket *buckets;
-static struct forward_tails *tails;
 static __u32 nr_buckets;
 
 static struct forward_bucket *flow_bucket(__u32 i)
@@ -15,20 +14,13 @@ static struct forward_bucket *flow_bucket(__u32 i)
 	return i < nr_buckets ? &buckets[i] : NULL;
 }
 
-static struct forward_tails *flow_tails(__u32 i)
-{
-	return i < nr_buckets ? &tails[i] : NULL;
-}
-
 #include <vestige/flow.h>
 
 static void begin(__u32 n)
 {
 	free(buckets);
-	free(tails);
 	nr_buckets = n;
 	buckets = calloc(n, sizeof(*buckets));
-	tails = calloc(n, sizeof(*tails));
 }
 
 /* --- keys ---------------------------------------------------------------------------- */
@@ -79,11 +71,11 @@ static int same_key(int v6, const struct forward_key *a, const struct forward_ke
 {
 	begin(1);
 	if (v6) {
-		flow_put_key(1, buckets, tails, 3, a);
-		return flow_same(1, buckets, tails, 3, b);
+		flow_put_key(1, buckets, 3, a);
+		return flow_same(1, buckets, 3, b);
 	}
-	flow_put_key(0, buckets, tails, 3, a);
-	return flow_same(0, buckets, tails, 3, b);
+	flow_put_key(0, buckets, 3, a);
+	return flow_same(0, buckets, 3, b);
 }
 
 /* Each word of a key counts, and none is left out of the hash. */

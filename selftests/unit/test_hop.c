@@ -22,12 +22,6 @@ static struct forward_bucket *flow_bucket(__u32 i)
 	return NULL;
 }
 
-static struct forward_tails *flow_tails(__u32 i)
-{
-	(void)i;
-	return NULL;
-}
-
 /* Whoever is between two steps may be there for long: that is where races are. */
 static __thread struct rng dice;
 
