@@ -88,9 +88,6 @@ static __always_inline int forward_send(struct xdp_md *ctx, int v6, int tags,
 	return FORWARD_GO;
 }
 
-/* Longer than any clock has run. */
-#define FORWARD_NEVER	(~0ull >> 2)
-
 static __always_inline void forward_count_store(struct forward_cpu *cpu, enum flow_stored what)
 {
 	switch (what) {
@@ -106,35 +103,45 @@ static __always_inline void forward_count_store(struct forward_cpu *cpu, enum fl
 	case FLOW_DEFERRED:
 		forward_count(cpu, FORWARD_deferred);
 		break;
+	case FLOW_CROWDED:
+		forward_count(cpu, FORWARD_crowded);
+		break;
 	case FLOW_RACED:
 		forward_count(cpu, FORWARD_raced);
 		break;
 	}
 }
 
-static __always_inline void forward_store(struct forward_cpu *cpu, int v6,
-					  const struct forward_key *k, __u64 hash, __u64 gen,
-					  __u64 now, const struct rtcache_gens *g,
-					  const struct forward_hop *hop)
-{
-	/* In a flood few flows are looked for, and so those in use look as if they were idle. */
-	__u64 age = cpu->flooded ? FORWARD_NEVER : age_ns;
-	struct flow_route route = { .gen = gen, .since_ns = now };
-	int number = hop_number(geo.posts, g, hop, v6 ? RTCACHE_INET6 : RTCACHE_INET, gen);
+/* Longer than any clock has run. */
+#define FORWARD_NEVER	(~0ull >> 2)
 
-	if (number == FLOW_NONE) {
-		forward_count(cpu, FORWARD_crowded);
-		return;
-	}
+/* A place first, so that who gets none takes no post. */
+static __always_inline enum flow_stored forward_store(struct forward_cpu *cpu, int v6,
+						      const struct forward_key *k, __u64 hash,
+						      __u64 gen, __u64 now,
+						      const struct rtcache_gens *g,
+						      const struct forward_hop *hop)
+{
+	const int family = v6 ? RTCACHE_INET6 : RTCACHE_INET;
+	struct forward_bucket *b = flow_bucket(flow_home(geo.buckets, hash));
+	struct flow_route route = { .gen = gen, .since_ns = now };
+	int i, number;
+
+	/* In a flood few flows are looked for, and so those in use look as if they were idle. */
+	i = flow_place(b, hash, now, cpu->flooded ? FORWARD_NEVER : age_ns);
+	if (!b || i == FLOW_NONE)
+		return FLOW_DEFERRED;
+	number = hop_number(geo.posts, geo.seed, g, hop, family, gen);
+	if (number == FLOW_NONE)
+		return FLOW_CROWDED;
 	route.hop = number;
-	forward_count_store(cpu, flow_store(v6, flow_home(geo.buckets, hash), hash, age, k,
-					    &route));
+	return flow_write(v6, b, i, hash, k, &route);
 }
 
 /*
  * gen was read before the routing table and the facts are; 0: it is not to be kept. known:
  * it is there, but stale, and has come again: a change of routes is no flood. Nor is what
- * the stack gets.
+ * the stack gets, or what there is a place for, but none for its next hop.
  */
 static __always_inline int forward_miss(struct xdp_md *ctx, struct forward_cpu *cpu, int v6,
 					const struct flow_frame *f, const struct forward_key *k,
@@ -142,16 +149,19 @@ static __always_inline int forward_miss(struct xdp_md *ctx, struct forward_cpu *
 					const struct rtcache_gens *g)
 {
 	struct forward_hop hop = {};
+	enum flow_stored what;
 	int why = route_ask(ctx, v6, k, gen || rtcache_vouched(g, now), now, &hop);
 
 	if (why == FORWARD_GO)
 		why = forward_fits(v6, f, k, &hop);
 	if (why != FORWARD_GO)
 		return why;
-	if (gen && !known)
-		forward_missed(cpu);
-	if (gen)
-		forward_store(cpu, v6, k, hash, gen, now, g, &hop);
+	if (gen) {
+		what = forward_store(cpu, v6, k, hash, gen, now, g, &hop);
+		forward_count_store(cpu, what);
+		if (!known && what != FLOW_CROWDED)
+			forward_missed(cpu);
+	}
 	why = forward_send(ctx, v6, f->tags, &hop);
 	return why == FORWARD_GO ? FORWARD_looked_up : why;
 }

@@ -29,14 +29,21 @@ child=
 machines=
 count=0 passed=0 failed=0 skipped=0
 
-stop() {
-	trap '' INT TERM HUP
-	[ -z "$child" ] || kill -TERM "$child" 2>/dev/null
-	[ -z "$machines" ] || kill -TERM "$machines" 2>/dev/null
-	wait
-	exit 130
+# What was started here, and is not over.
+running() {
+	jobs -pr | grep -qx "${1:-none}"
 }
-trap stop INT TERM HUP
+
+stop() {
+	local pid
+	trap '' INT TERM HUP PIPE
+	for pid in $child $machines; do
+		! running "$pid" || kill -TERM "$pid" 2>/dev/null
+	done
+	wait
+}
+trap 'exit 130' INT TERM HUP PIPE
+trap stop EXIT
 
 tap() {
 	count=$((count + 1))
@@ -98,8 +105,9 @@ run_tier() {
 start_machines()
 {
 	[[ vm/run == *"$word"* ]] || return
+	# How far they are comes by descriptor 3.
 	nice -n 19 timeout -k 15 "${VM_TIMEOUT:-5000}" selftests/vm/run.sh \
-		>"$log/vm.run.log" 2>&1 </dev/null &
+		3>&1 >"$log/vm.run.log" 2>&1 </dev/null &
 	machines=$!
 }
 
@@ -118,9 +126,10 @@ wait_for_machines()
 	local start=$SECONDS rc
 	[ -n "$machines" ] || return
 	echo "# vm/run"
-	hasten "$machines"
-	sleep 1
-	hasten "$machines"
+	for _ in 1 2; do
+		! running "$machines" || hasten "$machines"
+		sleep 1
+	done
 	{ wait "$machines"; } 2>/dev/null
 	rc=$?
 	machines=
@@ -132,7 +141,6 @@ rm -rf "$log"
 mkdir -p "$log" || exit 1
 echo "TAP version 13"
 [ "${MKBPF:-yes}" = no ] || {
-	exec 3>&1 # how far the machines are
 	start_machines
 }
 run_tier unit selftests/unit/test_*.c

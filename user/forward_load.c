@@ -10,10 +10,10 @@
 #include "forward.skel.h"
 #include "out.h"
 
-/* A next hop for each eight flows, within bounds. */
+/* A next hop for each two flows, within bounds. */
 static __u32 posts_for(__u32 flows)
 {
-	__u32 posts = flows / 8 / FORWARD_WAYS;
+	__u32 posts = flows / 2 / FORWARD_WAYS;
 
 	if (posts < FORWARD_MIN_POSTS)
 		return FORWARD_MIN_POSTS;

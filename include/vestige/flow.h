@@ -36,7 +36,8 @@
  * What was read before it is older than what is read after it. x86-64 reads in order. BPF
  * has no barrier, but an atomic operation whose result is used is one.
  */
-#ifndef __bpf__
+#ifdef flow_barrier		/* of a test */
+#elif !defined(__bpf__)
 #define flow_barrier()	__atomic_thread_fence(__ATOMIC_ACQUIRE)
 #elif defined(__TARGET_ARCH_x86)
 #define flow_barrier()	asm volatile("" ::: "memory")
@@ -192,13 +193,27 @@ static __always_inline int flow_present(const struct forward_bucket *b, __u64 ha
 	return b->tag[i] == tag ? i : flow_way(b, tag);
 }
 
+/*
+ * Nobody uses it. A CPU in a flood looks for few flows, and so those in use look idle to
+ * another one: who was hit has a second chance here, too.
+ */
+static __always_inline int flow_spent(struct forward_flow *f, __u64 now, __u64 age_ns)
+{
+	if (!flow_idle(f, now, age_ns))
+		return 0;
+	if (!f->used)
+		return 1;
+	f->used = 0;
+	return 0;
+}
+
 /* A way that is free: that of its choice, if nobody uses it, or an empty one; FLOW_NONE. */
-static __always_inline int flow_free(const struct forward_bucket *b, __u64 hash, __u64 now,
+static __always_inline int flow_free(struct forward_bucket *b, __u64 hash, __u64 now,
 				     __u64 age_ns)
 {
 	int i = flow_choice(hash);
 
-	return !b->tag[i] || flow_idle(&b->flow[i], now, age_ns) ? i : flow_way(b, 0);
+	return !b->tag[i] || flow_spent(&b->flow[i], now, age_ns) ? i : flow_way(b, 0);
 }
 
 /* In a full bucket: the way of its choice, if it was not hit lately, or the next such one. */
@@ -210,8 +225,9 @@ static __always_inline int flow_push_out(struct forward_bucket *b, __u64 hash)
 }
 
 /*
- * Where a flow may go; FLOW_NONE: not now. In a full bucket it has to come twice, so that a
- * flood of flows that have one packet each writes nothing but the door.
+ * Where a flow may go; FLOW_NONE: not now. Who has been idle for 2 age_ns goes; in a full
+ * bucket a new one has to come twice, so that a flood of flows that have one packet each
+ * writes nothing but the door.
  */
 FLOW_CHOOSES int flow_place(struct forward_bucket *b, __u64 hash, __u64 now, __u64 age_ns)
 {
@@ -276,15 +292,26 @@ static __always_inline void flow_release(struct forward_flow *f)
 }
 
 /* What happened to a flow that was to be stored. */
-enum flow_stored { FLOW_STORED, FLOW_REFRESHED, FLOW_EVICTED, FLOW_DEFERRED, FLOW_RACED };
+enum flow_stored {
+	FLOW_STORED,
+	FLOW_REFRESHED,
+	FLOW_EVICTED,
+	FLOW_DEFERRED,
+	FLOW_CROWDED,
+	FLOW_RACED,
+};
 
 /* Put the route of a key into way number i, where it may go. */
 static __always_inline enum flow_stored flow_write(int v6, struct forward_bucket *b, int i,
-						   __u32 tag, const struct forward_key *k,
+						   __u64 hash, const struct forward_key *k,
 						   const struct flow_route *route)
 {
-	struct forward_flow *f = &b->flow[i];
+	struct forward_flow *f;
 	enum flow_stored what;
+	__u32 tag = flow_tag(hash);
+
+	i &= FORWARD_WAYS - 1;
+	f = &b->flow[i];
 
 	if (!flow_claim(f))
 		return FLOW_RACED;
@@ -303,22 +330,6 @@ static __always_inline enum flow_stored flow_write(int v6, struct forward_bucket
 	f->hop = route->hop;
 	flow_release(f);
 	return what;
-}
-
-/* Remember the route of a key, if it has or gets a place. Who has been idle for 2 age_ns goes. */
-static __always_inline enum flow_stored flow_store(int v6, __u32 home, __u64 hash, __u64 age_ns,
-						   const struct forward_key *k,
-						   const struct flow_route *route)
-{
-	struct forward_bucket *b = flow_bucket(home);
-	int i;
-
-	if (!b)
-		return FLOW_RACED;
-	i = flow_place(b, hash, route->since_ns, age_ns);
-	if (i == FLOW_NONE)
-		return FLOW_DEFERRED;
-	return flow_write(v6, b, i & (FORWARD_WAYS - 1), flow_tag(hash), k, route);
 }
 
 /* Not where it wants to be. */

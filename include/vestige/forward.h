@@ -16,7 +16,7 @@
 #include <uapi/linux/vestige_rtcache.h>
 #include "rtcache.h"
 
-#define FORWARD_ABI		4
+#define FORWARD_ABI		5
 
 #define FORWARD_WAYS		8
 #define FORWARD_MAX_DEVICES	64
@@ -24,7 +24,7 @@
 #define FORWARD_MIN_FLOWS	FORWARD_WAYS
 #define FORWARD_MAX_FLOWS	(1u << 24)
 #define FORWARD_DEFAULT_FLOWS	65536u
-#define FORWARD_MIN_POSTS	128u	/* of eight */
+#define FORWARD_MIN_POSTS	1024u	/* of eight */
 #define FORWARD_MAX_POSTS	8192u
 #define FORWARD_DEFAULT_AGE_MS	5000u
 

@@ -9,6 +9,7 @@
 
 static struct forward_posts posts;
 static struct rtcache_gens gens;
+static __u64 seed[6];
 
 /* One set: all have to do with one another. */
 static struct forward_posts *hop_posts(__u32 i)
@@ -27,7 +28,7 @@ static __thread struct rng dice;
 
 static void dawdle(void)
 {
-	if (dice.state && !rng_below(&dice, 8))
+	if (dice.state && !rng_below(&dice, 16))
 		sched_yield();
 }
 
@@ -47,6 +48,7 @@ static __u32 slow_cas32(__u32 *p, __u32 old, __u32 new)
 	return old;
 }
 
+#define flow_barrier() do { __atomic_thread_fence(__ATOMIC_ACQUIRE); dawdle(); } while (0)
 #define flow_cas(p, old, new) _Generic(p, __u64 *: slow_cas, __u32 *: slow_cas32)(p, old, new)
 
 #include <vestige/hop.h>
@@ -70,7 +72,7 @@ static int take(__u32 n, int family, __u64 gen)
 {
 	struct forward_hop hop = hop_of(n);
 
-	return hop_number(1, &gens, &hop, family, gen);
+	return hop_number(1, seed, &gens, &hop, family, gen);
 }
 
 /* What a flow of that generation would leave by; 0: it is over. */
@@ -103,7 +105,7 @@ static void test_differ(void)
 	for (size_t i = 0; i < sizeof(a); i++) {
 		b = a;
 		((__u8 *)&b)[i] ^= 1;
-		bad += hop_same(&a, &b) || hop_home(1 << 20, &a) == hop_home(1 << 20, &b);
+		bad += hop_same(&a, &b) || hop_home(1 << 20, seed, &a) == hop_home(1 << 20, seed, &b);
 	}
 	ksft_ok(!bad, "hops differ when any byte does");
 }
@@ -154,7 +156,7 @@ static void test_late(void)
 /* --- several at once -------------------------------------------------------------------- */
 
 #define THREADS	3
-#define ROUNDS	400000
+#define ROUNDS	60000
 #define KINDS	20	/* more than there is room for */
 
 static int stop;
@@ -162,10 +164,14 @@ static __u64 wrong, good;
 
 static void *change(void *arg)
 {
+	struct rng r = { 99 };
+
 	(void)arg;
-	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
-		for (int family = 0; family < RTCACHE_FAMILIES; family++)
-			__atomic_add_fetch(&gens.gen[family], 2, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		__atomic_add_fetch(&gens.gen[rng_below(&r, RTCACHE_FAMILIES)], 2, __ATOMIC_SEQ_CST);
+		for (int i = rng_below(&r, 2000); i; i--)
+			asm volatile("");
+	}
 	return NULL;
 }
 
@@ -209,6 +215,10 @@ static void test_race(void)
 
 int main(void)
 {
+	struct rng r = { rng_seed() };
+
+	for (size_t i = 0; i < sizeof(seed) / sizeof(seed[0]); i++)
+		seed[i] = rng_next(&r);
 	ksft_plan(6);
 	test_shared();
 	test_differ();

@@ -5,7 +5,7 @@
 #
 #   KERNELS="6.1 ..."	of 6.1, 6.12 and unstable, which is the newest (default: all)
 #   VMS=N		machines at once (default: 3: each waits half of the time)
-#   VM_LIMIT=SECONDS	for one of them (default: 4800)
+#   VM_LIMIT=SECONDS	for one of them (default: 3600)
 #   VM_TESTS="gre/* ..."	of the list in tests; shell patterns (default: all)
 #   KVM=1		not emulated: where /dev/kvm can be used, and does not hang
 #   MKKMOD=no		without vestige.ko and its tests
@@ -25,7 +25,7 @@ export O="${O:-build}" PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 . selftests/vm/guest.sh
 KERNELS=${KERNELS:-6.1 6.12 unstable}
 VMS=${VMS:-3}
-VM_LIMIT=${VM_LIMIT:-4800}
+VM_LIMIT=${VM_LIMIT:-3600}
 VM_TESTS=${VM_TESTS:-*}
 MKKMOD=${MKKMOD:-yes}
 count=0 failed=0
