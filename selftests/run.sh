@@ -10,8 +10,9 @@
 # program that dies, that prints no plan or fewer tests than planned, or that skips
 # without saying why, fails.
 #
-# The machines are at work from the beginning, with what the other tiers, which wait more
-# than they work, leave of the processors; and with all of it when those are through.
+# The machines are fetched and built from the beginning, with what the other tiers, which
+# wait more than they work, leave of the processors. They boot when those are through: a
+# machine that has to wait for a processor fails as other tests would.
 set -u
 shopt -s nullglob
 
@@ -106,7 +107,7 @@ start_machines()
 {
 	[[ vm/run == *"$word"* ]] || return
 	# How far they are comes by descriptor 3.
-	nice -n 19 timeout -k 15 "${VM_TIMEOUT:-5000}" selftests/vm/run.sh \
+	VM_GO=$log/vm.go nice -n 19 timeout -k 15 "${VM_TIMEOUT:-5000}" selftests/vm/run.sh \
 		3>&1 >"$log/vm.run.log" 2>&1 </dev/null &
 	machines=$!
 }
@@ -130,6 +131,7 @@ wait_for_machines()
 		! running "$machines" || hasten "$machines"
 		sleep 1
 	done
+	touch "$log/vm.go"
 	{ wait "$machines"; } 2>/dev/null
 	rc=$?
 	machines=

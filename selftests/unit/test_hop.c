@@ -48,7 +48,13 @@ static __u32 slow_cas32(__u32 *p, __u32 old, __u32 new)
 	return old;
 }
 
-#define flow_barrier() do { __atomic_thread_fence(__ATOMIC_ACQUIRE); dawdle(); } while (0)
+static void slow_barrier(void)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	dawdle();
+}
+
+#define flow_barrier() slow_barrier()
 #define flow_cas(p, old, new) _Generic(p, __u64 *: slow_cas, __u32 *: slow_cas32)(p, old, new)
 
 #include <vestige/hop.h>

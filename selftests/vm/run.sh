@@ -6,6 +6,7 @@
 #   KERNELS="6.1 ..."	of 6.1, 6.12 and unstable, which is the newest (default: all)
 #   VMS=N		machines at once (default: 3: each waits half of the time)
 #   VM_LIMIT=SECONDS	for one of them (default: 3600)
+#   VM_GO=FILE		prepare all, and boot when that file is there
 #   VM_TESTS="gre/* ..."	of the list in tests; shell patterns (default: all)
 #   KVM=1		not emulated: where /dev/kvm can be used, and does not hang
 #   MKKMOD=no		without vestige.ko and its tests
@@ -241,7 +242,7 @@ judge_judge()
 	done && ! splats <<<'[    1.0] device a0 entered promiscuous mode' >/dev/null
 }
 
-# On this host, while the machines run: for the kernels that its compiler is for.
+# On this host: for the kernels that its compiler is for.
 test_dkms()	# kernel
 {
 	local out=$VM/run.$1/vm.dkms.log
@@ -262,30 +263,32 @@ guest_base "$VM/tests" || exit 1
 echo "TAP version 13"
 if judge_judge; then verdict=ok; else verdict='not ok'; fi
 tap "$verdict" "the scan for complaints finds one"
-booted=()
+ready=()
 for kernel in $KERNELS; do
 	prepare "$kernel"
 	case $? in
-	0)	;;
+	0)	ready+=("$kernel") ;;
 	4)	why=$(grep -m 1 '^E:' "$VM/run.$kernel/fetch")
-		tap ok "$kernel # SKIP no way to the Debian mirror: $why"
-		continue ;;
+		tap ok "$kernel # SKIP no way to the Debian mirror: $why" ;;
 	*)	tap 'not ok' "$kernel cannot be fetched"
-		sed 's/^/# | /' "$VM/run.$kernel/fetch" | tail -n 20
-		continue ;;
+		sed 's/^/# | /' "$VM/run.$kernel/fetch" | tail -n 20 ;;
 	esac
+done
+for kernel in "${ready[@]}"; do
+	test_dkms "$kernel"
+done
+until [ -z "${VM_GO:-}" ] || [ -e "$VM_GO" ]; do
+	sleep 1
+done
+for kernel in "${ready[@]}"; do
 	while [ "$(jobs -pr | wc -l)" -ge "$VMS" ]; do
 		wait -n
 	done
 	progress "$kernel is $(cat "$VM/$kernel/release"): booting"
 	guest_boot "$kernel" "$VM_LIMIT" test
-	booted+=("$kernel")
-done
-for kernel in "${booted[@]}"; do
-	test_dkms "$kernel"
 done
 wait
-for kernel in "${booted[@]}"; do
+for kernel in "${ready[@]}"; do
 	judge "$kernel"
 done
 echo "1..$count"
