@@ -141,7 +141,7 @@ rules_are_gone()
 
 change_at_run_time()
 {
-	local short=$((400 * SLOW))
+	local short=$((4000 * SLOW))	# to be asked for meanwhile, on a busy host
 	vestige "$HOST" mslt set loopback "${short}ms" &&
 		is_class 127.0.0.1 loopback "$short" || return 1
 	sleep "$(((short + 1099) / 1000))"
