@@ -88,28 +88,13 @@ static __always_inline int forward_send(struct xdp_md *ctx, int v6, int tags,
 	return FORWARD_GO;
 }
 
+_Static_assert(FORWARD_stored + (int)FLOW_RACED == (int)FORWARD_raced, "in the same order");
+
 static __always_inline void forward_count_store(struct forward_cpu *cpu, enum flow_stored what)
 {
-	switch (what) {
-	case FLOW_EVICTED:
-		forward_count(cpu, FORWARD_evicted);
-		/* fallthrough */
-	case FLOW_STORED:
+	forward_count(cpu, FORWARD_stored + what);
+	if (what == FLOW_EVICTED)
 		forward_count(cpu, FORWARD_stored);
-		break;
-	case FLOW_REFRESHED:
-		forward_count(cpu, FORWARD_refreshed);
-		break;
-	case FLOW_DEFERRED:
-		forward_count(cpu, FORWARD_deferred);
-		break;
-	case FLOW_CROWDED:
-		forward_count(cpu, FORWARD_crowded);
-		break;
-	case FLOW_RACED:
-		forward_count(cpu, FORWARD_raced);
-		break;
-	}
 }
 
 /* Longer than any clock has run. */
