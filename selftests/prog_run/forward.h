@@ -29,6 +29,7 @@
 #include "forward.skel.h"
 
 #define BUCKETS		64
+#define POSTS	128	/* of eight */
 #define AGE_NS		1000000000ull
 #define BYTES		2048
 
@@ -135,7 +136,7 @@ static void tell_devices(int soft)
 
 static void forward_begin(void)
 {
-	struct forward_geometry geo = { .buckets = BUCKETS, .posts = 128 };
+	struct forward_geometry geo = { .buckets = BUCKETS, .posts = POSTS };
 	int err;
 
 	libbpf_set_print(NULL);

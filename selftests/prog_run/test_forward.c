@@ -236,13 +236,18 @@ static struct forward_flow *nth_flow(int i)
 	return &buckets[i / FORWARD_WAYS].flow[i % FORWARD_WAYS];
 }
 
-static const struct forward_hop *hop_of(const struct forward_flow *f)
+static struct forward_post *nth_post(int i)
 {
 	static struct forward_posts *posts;
 
 	if (!posts)
-		posts = map_array(skel->maps.posts, sizeof(*posts) * 128);
-	return &posts[f->hop / FORWARD_WAYS].post[f->hop % FORWARD_WAYS].hop;
+		posts = map_array(skel->maps.posts, sizeof(*posts) * POSTS);
+	return &posts[i / FORWARD_WAYS].post[i % FORWARD_WAYS];
+}
+
+static const struct forward_hop *hop_of(const struct forward_flow *f)
+{
+	return &nth_post(f->hop)->hop;
 }
 
 /* Since when, as it is in the memory of all flows. */
@@ -427,6 +432,36 @@ static void test_flow_counters(void)
 	ksft_ok(!bad && found == 1, "a flow counts its packets and bytes");
 }
 
+/* Other hops have all posts, under a generation that is never over. */
+static void fill_posts(__u64 gen)
+{
+	struct forward_post post = { .hop.oif = 12345, .gen = { gen, gen } };
+
+	for (int i = 0; i < POSTS * FORWARD_WAYS; i++)
+		*nth_post(i) = post;
+}
+
+/* No room for a next hop: its flows are looked up each time, and are no flood for others. */
+static void test_crowded(void)
+{
+	struct row r = { "", FORWARD_GO, .dst = "10.9.45.45" };
+	__u64 before[FORWARD_COUNTS], after[FORWARD_COUNTS];
+	int bad;
+
+	put_gens(fresh(), 0);
+	bad = leaves(&plain, FORWARD_looked_up) + leaves(&plain, FORWARD_hit);
+	fill_posts(~0ull);
+	read_counters(before);
+	for (int i = 0; i < 4 * FORWARD_WINDOW; i++)
+		bad += leaves(&r, FORWARD_looked_up);
+	read_counters(after);
+	bad += after[FORWARD_crowded] - before[FORWARD_crowded] != 4 * FORWARD_WINDOW;
+	fill_posts(0);
+	put_gens(fresh(), 0);
+	bad += leaves(&r, FORWARD_looked_up) + leaves(&r, FORWARD_hit);
+	ksft_ok(!bad, "flows to a next hop without a post are looked up, and are no flood");
+}
+
 /*
  * More flows than places: each is forwarded, whether it is cached or not. After a while the
  * CPU looks for few of them; and when the flood is over, for all again.
@@ -479,7 +514,7 @@ static void test_verifier(void)
 
 int main(void)
 {
-	ksft_plan(ARRAY_SIZE(rows) + 18);
+	ksft_plan(ARRAY_SIZE(rows) + 19);
 	ksft_stay();	/* each processor finds out by itself that there is a flood */
 	forward_begin();
 	tell_devices(1);
@@ -500,6 +535,7 @@ int main(void)
 	test_source();
 	test_disabled();
 	test_flow_counters();
+	test_crowded();
 	test_flood();
 	test_verifier();
 	return ksft_end();
