@@ -111,7 +111,8 @@ static void test_differ(void)
 	for (size_t i = 0; i < sizeof(a); i++) {
 		b = a;
 		((__u8 *)&b)[i] ^= 1;
-		bad += hop_same(&a, &b) || hop_home(1 << 20, seed, &a) == hop_home(1 << 20, seed, &b);
+		bad += hop_same(&a, &b) ||
+		       hop_home(1 << 20, seed, &a) == hop_home(1 << 20, seed, &b);
 	}
 	ksft_ok(!bad, "hops differ when any byte does");
 }
