@@ -38,6 +38,7 @@
 static struct forward_bpf *skel;
 static __u32 if_in, if_out;
 static int rounds = 9;
+static __u64 gen;	/* it never goes back */
 
 static void die(const char *what)
 {
@@ -259,7 +260,6 @@ static struct cost measure(int v6, __u32 span)
 	double m[MAX_ROUNDS], h[MAX_ROUNDS], p[MAX_ROUNDS], b[MAX_ROUNDS];
 	static struct forward_cpu keep[1024];
 	__u32 zero = 0;
-	static __u64 gen = 2;
 	struct cost c;
 	__u64 hits = 0;
 
@@ -323,7 +323,7 @@ static void tell_kernel(int v6)
 	double k[MAX_ROUNDS], h[MAX_ROUNDS], d[MAX_ROUNDS], drop;
 
 	skel->bss->span = SOME;
-	put_gens(1000002);
+	put_gens(gen += 2);
 	once(fwd, 0);
 	once(fwd, 0);
 	for (int i = 0; i < rounds; i++) {
