@@ -11,7 +11,7 @@
 /*
  * Six bytes and twelve, in words: byte by byte they would cost as much as the rest of the
  * frame. Where frames begin at odd halves of a word, as some architectures have it, the
- * verifier refuses this.
+ * verifier refuses this. mac: what the device has, not what a frame may claim.
  */
 static __always_inline int forward_for_us(const struct ethhdr *eth, const __u8 *mac)
 {

@@ -44,7 +44,7 @@ static __always_inline int hop_claimed(const struct forward_post *p)
 	return *(const volatile __u32 *)&p->claim;
 }
 
-/* As a variable index, of which the verifier would have to know the bounds. */
+/* No variable index: the verifier would want to see its bounds. */
 static __always_inline __u64 *hop_mark_of(struct forward_post *p, int family)
 {
 	return family == RTCACHE_INET ? &p->gen[RTCACHE_INET] : &p->gen[RTCACHE_INET6];

@@ -29,7 +29,7 @@
 #include "forward.skel.h"
 
 #define BUCKETS		64
-#define POSTS	128	/* of eight */
+#define POSTS		128	/* of eight */
 #define AGE_NS		1000000000ull
 #define BYTES		2048
 

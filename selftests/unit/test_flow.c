@@ -133,18 +133,18 @@ static void test_list(int v6, __u32 n, __u32 kinds)
 {
 	struct rng r = { rng_seed() + n + v6 };
 	__u32 *list = calloc(kinds, sizeof(*list)), hits = 0;
-	struct flow_route way;
+	struct flow_route route;
 	int bad = 0;
 
 	begin(n);
 	for (__u32 op = 1; op < 400000 && !bad; op++) {
 		__u32 i = rng_below(&r, kinds);
 
-		if (find(v6, i, &way)) {
+		if (find(v6, i, &route)) {
 			hits++;
-			if (way.gen != list[i])
+			if (route.gen != list[i])
 				bad += ksft_fail_at("flow %u has %u, not %u", i,
-						    (unsigned int)way.gen, list[i]);
+						    (unsigned int)route.gen, list[i]);
 		}
 		if (rng_below(&r, 4))
 			continue;
@@ -156,7 +156,7 @@ static void test_list(int v6, __u32 n, __u32 kinds)
 			break;
 		default:
 			list[i] = op;
-			if (!find(v6, i, &way) || way.gen != op)
+			if (!find(v6, i, &route) || route.gen != op)
 				bad += ksft_fail_at("flow %u was stored and is not found", i);
 		}
 	}
@@ -167,7 +167,7 @@ static void test_list(int v6, __u32 n, __u32 kinds)
 
 static void test_second_chance(void)
 {
-	struct flow_route way;
+	struct flow_route route;
 	int bad = 0;
 
 	begin(1);
@@ -175,16 +175,16 @@ static void test_second_chance(void)
 		if (store(0, i, i) != FLOW_STORED)
 			bad += ksft_fail_at("%u of the first eight is not stored", i);
 	for (__u32 i = 0; i < FORWARD_WAYS; i++)
-		if (i != 3 && !find(0, i, &way))
+		if (i != 3 && !find(0, i, &route))
 			bad += ksft_fail_at("%u is not found", i);
-	if (store(0, 100, 1) != FLOW_DEFERRED || find(0, 100, &way))
+	if (store(0, 100, 1) != FLOW_DEFERRED || find(0, 100, &route))
 		bad += ksft_fail_at("a new flow gets into a full bucket at first sight");
-	if (store(0, 100, 1) != FLOW_EVICTED || !find(0, 100, &way))
+	if (store(0, 100, 1) != FLOW_EVICTED || !find(0, 100, &route))
 		bad += ksft_fail_at("a new flow does not get in when it comes again");
-	if (find(0, 3, &way))
+	if (find(0, 3, &route))
 		bad += ksft_fail_at("the flow that was never used is still there");
 	for (__u32 i = 0; i < FORWARD_WAYS; i++)
-		if (i != 3 && !find(0, i, &way))
+		if (i != 3 && !find(0, i, &route))
 			bad += ksft_fail_at("%u was used, and went", i);
 	ksft_ok(!bad, "who was used has a second chance, who was not goes");
 }
@@ -193,17 +193,17 @@ static void test_second_chance(void)
 static void test_flood(void)
 {
 	__u32 n = 64, kept = 0;
-	struct flow_route way;
+	struct flow_route route;
 
 	begin(n);
 	for (__u32 i = 0; i < n * FORWARD_WAYS; i++)
 		store(0, i, i);
 	for (__u32 i = 0; i < n * FORWARD_WAYS; i++)
-		kept += !!find(0, i, &way);
+		kept += !!find(0, i, &route);
 	for (__u32 i = 1000000; i < 1100000; i++)
 		store(0, i, i);
 	for (__u32 i = 0; i < n * FORWARD_WAYS; i++)
-		kept -= !!find(0, i, &way);
+		kept -= !!find(0, i, &route);
 	ksft_ok(!kept, "100,000 flows of a packet each push nobody out (%d)", (int)kept);
 }
 
@@ -211,20 +211,20 @@ static void test_flood(void)
 static void test_counters(void)
 {
 	struct forward_flow *f;
-	struct flow_route way;
+	struct flow_route route;
 	int bad;
 
 	begin(1);
 	store(0, 1, 1);
-	f = find(0, 1, &way);
+	f = find(0, 1, &route);
 	f->packets = 7;
-	bad = store(0, 1, 2) != FLOW_REFRESHED || f->packets != 7 || !find(0, 1, &way) ||
-	      way.gen != 2;
+	bad = store(0, 1, 2) != FLOW_REFRESHED || f->packets != 7 || !find(0, 1, &route) ||
+	      route.gen != 2;
 	for (__u32 i = 2; i < 200; i++) {
 		store(0, i, i);
 		store(0, i, i);
 	}
-	bad |= !!find(0, 1, &way);
+	bad |= !!find(0, 1, &route);
 	for (__u32 i = 0; i < FORWARD_WAYS; i++)
 		bad |= !!buckets->flow[i].packets;
 	ksft_ok(!bad, "counters go on with a refreshed flow, and begin at 0 with another");
@@ -234,15 +234,15 @@ static void test_counters(void)
 static void test_claim(void)
 {
 	struct forward_flow *f;
-	struct flow_route way;
+	struct flow_route route;
 	int bad;
 
 	begin(1);
 	store(0, 1, 1);
-	f = find(0, 1, &way);
-	bad = !flow_claim(f) || find(0, 1, &way) || store(0, 1, 2) != FLOW_RACED;
+	f = find(0, 1, &route);
+	bad = !flow_claim(f) || find(0, 1, &route) || store(0, 1, 2) != FLOW_RACED;
 	flow_release(f);
-	bad |= !find(0, 1, &way) || way.gen != 1;
+	bad |= !find(0, 1, &route) || route.gen != 1;
 	ksft_ok(!bad, "a flow that is being written is nobody's");
 }
 
@@ -250,12 +250,12 @@ static void test_claim(void)
 static void packet(struct forward_cpu *cpu, __u32 n)
 {
 	struct forward_key k = key_of(0, n);
-	struct flow_route way;
+	struct flow_route route;
 
 	if (!forward_looks(cpu, flow_spot(0, &k, seed)))
 		return;
-	if (find(0, n, &way)) {
-		if (now - way.since_ns < AGE) {
+	if (find(0, n, &route)) {
+		if (now - route.since_ns < AGE) {
 			forward_found(cpu);
 			cpu->counter[FORWARD_hit]++;
 			return;
@@ -351,7 +351,7 @@ static void test_after(__u32 kinds, __u32 packets)
 static void test_long_flood(void)
 {
 	struct forward_cpu cpu = {}, other = {};
-	struct flow_route way;
+	struct flow_route route;
 	__u32 kept = 0;
 
 	begin(LARGE);
@@ -362,7 +362,7 @@ static void test_long_flood(void)
 		flood(&other, now % 2);
 	}
 	for (__u32 i = 0; i < 5000; i++)
-		kept += !!find(0, i, &way);
+		kept += !!find(0, i, &route);
 	now = 0;
 	ksft_ok(kept > 4900 && cpu.flooded,
 		"flows in use outlast a flood of four ages (%u of 5000)", kept);
@@ -371,7 +371,7 @@ static void test_long_flood(void)
 /* Two of a flow, by a race: who looks for it and who refreshes it mean the same one. */
 static void test_twice(void)
 {
-	struct flow_route way;
+	struct flow_route route;
 	int choice = 0, bad;
 	__u32 n = 0;
 
@@ -384,7 +384,7 @@ static void test_twice(void)
 	store(0, n, 2);
 	buckets->flow[0] = buckets->flow[choice];
 	buckets->tag[0] = buckets->tag[choice];
-	bad = store(0, n, 4) != FLOW_REFRESHED || !find(0, n, &way) || way.gen != 4;
+	bad = store(0, n, 4) != FLOW_REFRESHED || !find(0, n, &route) || route.gen != 4;
 	ksft_ok(!bad, "of two of a flow one is found, and that one is refreshed");
 }
 
@@ -406,7 +406,7 @@ static void test_no_flood(void)
 /* The door is for flows in use: who has not come for two ages makes room at once. */
 static void test_idle(void)
 {
-	struct flow_route way;
+	struct flow_route route;
 	int bad = 0, room = 0;
 
 	begin(64);
@@ -417,7 +417,7 @@ static void test_idle(void)
 		bad += store(0, i, i) != FLOW_DEFERRED;
 	now = 2 * AGE;
 	for (__u32 i = 20000; i < 20100; i++)
-		room += store(0, i, i) == FLOW_EVICTED && find(0, i, &way);
+		room += store(0, i, i) == FLOW_EVICTED && find(0, i, &route);
 	now = 0;
 	ksft_ok(!bad && room > 50, "flows that are idle for two ages make room (%d, %d)", bad,
 		room);
